@@ -1,0 +1,139 @@
+"""The kinds of plugin: one small class each, one verb each.
+
+A plugin is a class with a `name`, a nested `Options` model whose field descriptions become its help, and its verb.
+Import heavy libraries inside `load`, never at the top of the module: listing plugins must stay fast.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from .cache import Cache
+from .data import Candidate, Description, Evidence, Finding, Keyframe, Slot, Video
+
+
+class Plugin(ABC):
+    """What all kinds share.
+
+    Attributes:
+        name: unique among plugins of its kind.
+        shorthand: the option that `name:value` sets, as in `uniform:10`; "" where there is none.
+        extra: the extra of its package that brings what it imports; named when an import fails.
+        options: the values in force.
+        language: the language that words are wanted in, as a BCP 47 tag; the engine sets it.
+        cache: where features may be kept, or None; the engine sets it.
+        findings: what the plugin has to say of its last work; add to it with `note`.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[str]
+    shorthand: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
+
+    class Options(BaseModel):
+        """No options. A plugin with some has `class Options(Captioner.Options)` with pydantic fields."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, options: BaseModel | None = None):
+        self.options: Any = options if options is not None else self.Options()
+        self.findings: list[Finding] = []
+        self.language = "en"
+        self.cache: Cache | None = None
+
+    def load(self, device: str) -> None:
+        """Makes ready for work on a torch device such as `cpu`: imports libraries, reads models. Called once."""
+
+    def close(self) -> None:
+        """Lets go of models and files."""
+
+    def note(self, message: str, level: Any = "note") -> None:
+        """Adds a finding that reaches the person and the JSON."""
+        self.findings.append(Finding(self.name, message, level))
+
+    def fingerprint(self) -> str:
+        """What the results depend on beyond version and options, such as a model's digest; part of the cache key."""
+        return ""
+
+
+class Keyframer(Plugin):
+    """Chooses the frames that stand for the video. `tiles` says whether its shots are meant to cover all of it."""
+
+    kind = "keyframer"
+    tiles: ClassVar[bool] = True
+
+    @abstractmethod
+    def select(self, video: Video) -> Iterable[Keyframe]:
+        """Keyframes in order of time; the engine stores each one's picture before it asks for the next."""
+
+
+class Observer(Plugin):
+    """Finds evidence: text, objects, speech, faces, sounds."""
+
+    kind = "observer"
+
+    @abstractmethod
+    def observe(self, video: Video, keyframes: Sequence[Keyframe]) -> Iterable[Evidence]:
+        """Evidence in any order."""
+
+
+class Captioner(Plugin):
+    """Proposes words for slots. `reads_context` says whether it looks at `slot.context`."""
+
+    kind = "captioner"
+    reads_context: ClassVar[bool] = False
+
+    @abstractmethod
+    def propose(self, slots: Sequence[Slot], n: int = 1) -> Iterable[Candidate]:
+        """Up to `n` candidates a slot, best first; all slots come at once so that work can be batched."""
+
+
+class Ranker(Plugin):
+    """Judges candidates."""
+
+    kind = "ranker"
+
+    @abstractmethod
+    def score(self, slots: Sequence[Slot], candidates: Sequence[Candidate]) -> Sequence[float]:
+        """One number in 0..1 for each candidate, higher is better."""
+
+
+class Writer(Plugin):
+    """Writes a description to a file or folder named after the video."""
+
+    kind = "writer"
+    extension: ClassVar[str]
+
+    @abstractmethod
+    def write(self, description: Description, folder: Path) -> Path:
+        """The path of what was written, inside `folder`."""
+
+
+class Metric(Plugin):
+    """Measures a description, against references where it needs them."""
+
+    kind = "metric"
+
+    @abstractmethod
+    def score(self, description: Description, references: Sequence[str]) -> Mapping[str, float]:
+        """Numbers by name."""
+
+
+class Trainer(Plugin):
+    """Trains a captioner."""
+
+    kind = "trainer"
+
+    @abstractmethod
+    def train(self, recipe: Mapping[str, Any], out: Path) -> Path:
+        """The folder of the trained model, under `out`."""
+
+
+KINDS: dict[str, type[Plugin]] = {
+    kind.kind: kind for kind in (Keyframer, Observer, Captioner, Ranker, Writer, Metric, Trainer)
+}

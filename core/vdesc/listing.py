@@ -1,0 +1,135 @@
+"""What `vdesc plugins`, `cache` and `doctor` print."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .cache import PARTS, Cache
+from .errors import SettingsError, nearest
+from .kinds import KINDS
+from .registry import SLOW, Found, Registry
+
+console = Console(highlight=False)
+
+
+def show_plugins(as_json: bool = False) -> None:
+    """Prints every plugin by kind, with its package and first line, then those that are broken."""
+    registry = Registry()
+    found = registry.all()
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {
+                "kind": f.plugin.kind,
+                "name": f.plugin.name,
+                "package": f.package,
+                "version": f.version,
+                "about": about(f),
+            }
+            for f in found
+        ]
+        broken = [{"entry": b.entry, "package": b.package, "reason": b.reason} for b in registry.broken]
+        print(json.dumps({"plugins": rows, "broken": broken}, indent=1, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("kind", "name", "package", "what it does"):
+        table.add_column(column, no_wrap=column != "what it does")
+    for f in found:
+        table.add_row(f.plugin.kind, f.plugin.name, f"{f.package} {f.version}", escape(about(f)))
+    console.print(table)
+    for b in registry.broken:
+        console.print("[red]broken:[/red] " + escape(f"{b.entry} of {b.package}: {b.reason}"), soft_wrap=True)
+    for name, seconds in registry.seconds.items():
+        if seconds > SLOW:
+            console.print(
+                f"[yellow]slow:[/yellow] {name} takes {seconds:.1f} s to import: import heavy libraries in load()"
+            )
+
+
+def about(found: Found) -> str:
+    """The first line of a plugin's docstring."""
+    return (inspect.getdoc(found.plugin) or "").split("\n")[0]
+
+
+def bearers(name: str) -> list[Found]:
+    """The plugins of a name: of several kinds, it may be. Raises `PluginError` where there is none."""
+    registry = Registry()
+    return [f for f in registry.all() if f.plugin.name == name] or [registry.find(name, tuple(KINDS))]
+
+
+def show_plugin(name: str) -> None:
+    """Prints the docstring and the options of each plugin of that name."""
+    for found in bearers(name):
+        _explain(found)
+
+
+def _explain(found: Found) -> None:
+    console.print(f"[bold]{found.plugin.name}[/bold], a {found.plugin.kind} of {found.package} {found.version}")
+    console.print(escape(inspect.getdoc(found.plugin) or ""), soft_wrap=True)
+    fields = found.plugin.Options.model_fields
+    if not fields:
+        console.print("It has no options.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("option", "default", "what it means"):
+        table.add_column(column, no_wrap=column == "option")
+    for option, field in fields.items():
+        table.add_row(option, escape(repr(field.default)), escape(field.description or ""))
+    console.print(table)
+    first = next(iter(fields))
+    console.print(f"Set one with --set {found.plugin.name}.{first}=VALUE.")
+
+
+def check_plugin(name: str, sets: Iterable[str]) -> bool:
+    """Whether the plugins of that name keep the contract; prints each rule that one breaks."""
+    from .settings import layered
+    from .testing import check
+
+    options = layered(sets=sets).options.get(name, {})
+    problems = [problem for found in bearers(name) for problem in check(found.plugin, options)]
+    for problem in problems:
+        console.print(f"[red]-[/red] {escape(problem)}", soft_wrap=True)
+    console.print(f"{name}: {'breaks ' + str(len(problems)) + ' rules' if problems else 'keeps the contract'}")
+    return not problems
+
+
+def show_cache() -> None:
+    """Prints the cache's folder and the size of each part."""
+    cache = Cache()
+    table = Table(box=None, pad_edge=False)
+    table.add_column("part")
+    table.add_column("files", justify="right")
+    table.add_column("MB", justify="right")
+    for usage in cache.usage():
+        table.add_row(usage.part, str(usage.files), f"{usage.size / 1e6:.1f}")
+    console.print(str(cache.root), soft_wrap=True)
+    console.print(table)
+
+
+def clear_cache(part: str | None) -> None:
+    """Clears the cache, or one part of it. Raises `SettingsError` for an unknown part."""
+    if part is not None and part not in PARTS:
+        raise SettingsError(f"the cache has no part '{part}' ({nearest(part, PARTS)})")
+    cache = Cache()
+    freed = sum(usage.size for usage in cache.usage() if part in (None, usage.part))
+    cache.clear(part)
+    console.print(f"freed {freed / 1e6:.1f} MB")
+
+
+def show_doctor() -> None:
+    """Prints what `doctor.examine` found, one line a check, with the next step where something is missing."""
+    from .doctor import examine
+
+    marks = {"ok": "[green]ok[/green]", "missing": "[yellow]missing[/yellow]", "broken": "[red]broken[/red]"}
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in examine(Registry(), Cache()):
+        table.add_row(
+            marks[check.state], check.topic, escape(check.text + (f" -> {check.next_step}" if check.next_step else ""))
+        )
+    console.print(table)

@@ -1,0 +1,38 @@
+"""The description as JSON, and its words as plain text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vdesc import Description, Writer, write_atomic
+from vdesc.document import dump, target
+
+from .words import lines, one_line
+
+
+class Json(Writer):
+    """Everything that is known: keyframes, evidence, candidates and scores, cues; its schema is in docs/schema."""
+
+    name = "json"
+    extension = ".json"
+
+    def write(self, description: Description, folder: Path) -> Path:
+        """`<video>.json`."""
+        return write_atomic(target(description, folder, self.extension), dump(description, folder))
+
+
+class Text(Writer):
+    """Plain text, one cue a line, each with its time."""
+
+    name = "txt"
+    extension = ".txt"
+
+    def write(self, description: Description, folder: Path) -> Path:
+        """`<video>.txt`."""
+        rows = [f"[{_clock(cue.span.start)}] {one_line(chr(10).join(lines(cue.text)))}\n" for cue in description.cues]
+        return write_atomic(target(description, folder, self.extension), "".join(rows))
+
+
+def _clock(at: int) -> str:
+    seconds = at // 1000
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

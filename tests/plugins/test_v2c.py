@@ -1,0 +1,172 @@
+"""The v2c plugin, held against its predecessor's formulas, written out once more below."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from vdesc import Candidate, Context, Cue, Description, MediaError, OutputError, settings
+from vdesc.media import decode, probe
+from vdesc.planning import plan
+from vdesc.timing import PROFILES, fit
+from vdesc_v2c import V2cFiles, V2cFrames
+from vdesc_v2c.frames import milliseconds, number, span
+
+FPS, FRAMES = Fraction(30000, 1001), 47
+
+
+def printed(seconds: float) -> str:
+    """A time as the predecessor prints it."""
+    hours, minutes, rest = int(seconds // 3600), int((seconds % 3600) // 60), seconds % 60
+    return f"{hours:02}:{minutes:02}:{int(rest):02},{int((rest - int(rest)) * 1000):03}"
+
+
+def clock(at: int) -> str:
+    return f"{at // 3600000:02}:{at // 60000 % 60:02}:{at // 1000 % 60:02},{at % 1000:03}"
+
+
+def expected_files(captions: list[str], frames: int, fps: float) -> tuple[str, str]:
+    """SRT and JSON of the predecessor for N captions."""
+    duration, count = frames / fps, len(captions)
+    rows = [
+        (printed(i * (duration / count)), printed((i + 0.5) * (duration / count)), text)
+        for i, text in enumerate(captions)
+    ]
+    srt = "".join(f"{i}\n{start} --> {end}\n{text}\n\n" for i, (start, end, text) in enumerate(rows, 1))
+    keyed = [{"start": start, "end": end, "lang": "en", "text": text} for start, end, text in rows]
+    return srt, json.dumps(keyed, indent=4)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """47 frames at 29.97 a second, each of its own grey."""
+    path = tmp_path_factory.mktemp("v2c") / "two words.v1.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=FPS, options={"qscale": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 5 * i, np.uint8), format="rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    return path
+
+
+def described(film: Path, count: int, captions: list[str]) -> Description:
+    """The description that the engine makes with the preset and given captions."""
+    video = probe(film)
+    keyframes = tuple(V2cFrames(V2cFrames.Options(count=count)).select(video))
+    slots = plan(video, keyframes, Context(), tiles=V2cFrames.tiles)
+    return finished(video, keyframes, slots, captions)
+
+
+def finished(video, keyframes, slots, captions) -> Description:
+    candidates = [Candidate(slot.index, text, "test") for slot, text in zip(slots, captions, strict=True)]
+    cues = [Cue(i + 1, slots[i].span, c.text, c, (i,)) for i, c in enumerate(candidates)]
+    shown, findings = fit(cues, video.span.end, PROFILES["none"])
+    return Description(
+        video=video, shots=tuple(k.shot for k in keyframes), keyframes=keyframes, evidence=(), slots=slots,
+        candidates=tuple(candidates), cues=shown, findings=findings,
+    )  # fmt: skip
+
+
+@given(st.integers(1, 10**6), st.floats(1, 240), st.integers(1, 200), st.data())
+def test_frames_and_times_follow_the_formulas(frames: int, fps: float, count: int, data: st.DataObject) -> None:
+    i = data.draw(st.integers(0, count - 1))
+    duration = frames / fps
+    assert number(i, count, frames, fps) == int(fps * (i * (duration / count))) < frames
+    half = span(i, count, frames, fps)
+    assert clock(half.start) == printed(i * (duration / count))
+    assert clock(half.end) == printed((i + 0.5) * (duration / count))
+
+
+def test_milliseconds_are_cut_as_the_predecessor_cuts_them() -> None:
+    assert milliseconds(2.3) == 2299
+    assert milliseconds(3661.5) == 3661500
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 46, 100])
+def test_the_same_frames_are_taken(film: Path, count: int) -> None:
+    keyframes = list(V2cFrames(V2cFrames.Options(count=count)).select(probe(film)))
+    duration = FRAMES / float(FPS)
+    wanted = [int(float(FPS) * (i * (duration / count))) for i in range(count)]
+    assert [k.frame for k in keyframes] == wanted
+    assert [k.index for k in keyframes] == list(range(count))
+    capture = cv2.VideoCapture(str(film))
+    for keyframe, frame in zip(keyframes, wanted, strict=True):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
+        theirs = capture.read()[1][:, :, ::-1].astype(int)
+        assert np.array_equal(keyframe.pixels(), theirs)
+    ours = {frame.number: frame for frame in decode(probe(film))}
+    assert [k.at for k in keyframes] == [ours[frame].at for frame in wanted], "the container's own times"
+    assert all(np.abs(k.pixels() - ours[k.frame].pixels().astype(int)).mean() < 2 for k in keyframes)
+
+
+def test_the_same_files_come_out(film: Path, tmp_path: Path) -> None:
+    captions = ["A dog runs", "Un café — 강아지", 'Say "<i>hi</i>" & go', "  spaced  ", "\U0001f600"]
+    description = described(film, 5, captions)
+    path = V2cFiles().write(description, tmp_path)
+    srt, rows = expected_files(captions, FRAMES, float(FPS))
+    assert path == tmp_path / "two words.v1_caption.srt"
+    assert path.read_bytes() == srt.encode()
+    assert (tmp_path / "two words.v1_caption.json").read_bytes() == rows.encode()
+    frames = tmp_path / "two words.v1_captioning_frames"
+    assert sorted(child.name for child in frames.iterdir()) == [f"frame_{i:04}.jpg" for i in range(5)]
+    with Image.open(frames / "frame_0004.jpg") as image:
+        assert image.size == (64, 48) and abs(int(np.asarray(image).mean()) - 5 * int(FRAMES * 4 / 5)) < 6
+
+
+def test_text_is_ascii_in_json_and_one_line_in_srt(film: Path, tmp_path: Path) -> None:
+    V2cFiles().write(described(film, 1, ["강\n\nb"]), tmp_path)
+    assert '"text": "\\uac15\\n\\nb"' in (tmp_path / "two words.v1_caption.json").read_text()
+    assert (tmp_path / "two words.v1_caption.srt").read_text().endswith("\n강 b\n\n")
+
+
+def test_frames_that_cannot_be_read_are_told_and_the_rest_move_up(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The predecessor keeps the file name of a frame but takes its time from its place among those it could read."""
+
+    class Gappy:
+        """Cannot read frame 9. (It holds OpenCV's capture: a class derived from that one breaks Python's collector.)"""
+
+        def __init__(self, path: str, whole=cv2.VideoCapture):
+            self.whole = whole(path)
+
+        def __getattr__(self, name: str):
+            return getattr(self.whole, name)
+
+        def read(self) -> tuple:
+            return (False, None) if self.whole.get(cv2.CAP_PROP_POS_FRAMES) == 9 else self.whole.read()
+
+    monkeypatch.setattr(cv2, "VideoCapture", Gappy)
+    framer = V2cFrames(V2cFrames.Options(count=5))
+    keyframes = list(framer.select(probe(film)))
+    assert [k.index for k in keyframes] == [0, 2, 3, 4]
+    assert [k.shot.index for k in keyframes] == [0, 1, 2, 3]
+    assert keyframes[1].shot.span == span(1, 5, FRAMES, float(FPS))
+    assert "1 of 5 frames could not be read" in framer.findings[0].message
+
+
+def test_a_video_without_a_frame_rate_is_refused(tmp_path: Path, film: Path) -> None:
+    video = replace(probe(film), path=tmp_path / "gone.mp4")
+    with pytest.raises(MediaError, match="does not say how many frames"):
+        list(V2cFrames().select(video))
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(film: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="choose another folder with -o"):
+        V2cFiles().write(described(film, 1, ["a"]), tmp_path / "file" / "out")
+
+
+def test_the_preset_is_valid_and_turns_off_what_would_differ() -> None:
+    chosen = settings.layered("v2c")
+    assert (chosen.keyframes, chosen.formats, chosen.candidates) == ("v2c:10", ("v2c",), 1)
+    assert chosen.timing.profile == "none" and chosen.ranking.merge is None
+    assert yaml.safe_load((settings.configs() / "v2c.yaml").read_text())["plugins"] == ["clipgpt"]

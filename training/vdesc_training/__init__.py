@@ -1,0 +1,1 @@
+"""What the captioners' trainers share: caption tables, readers, metrics."""
