@@ -1,6 +1,6 @@
 """How long the command line takes to start, against a bare import of its own two libraries. Run by hand.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

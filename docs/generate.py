@@ -1,7 +1,7 @@
 """Writes the parts of the documentation that the code knows: the command reference and the plugin table.
 
-    python docs/generate.py           write them
-    python docs/generate.py --check   end with 1 where a file is not as the code says
+python docs/generate.py           write them
+python docs/generate.py --check   end with 1 where a file is not as the code says
 """
 
 import inspect
@@ -46,14 +46,24 @@ EXIT_CODES = [
 
 def plugin_table() -> str:
     """Markdown: the built-in plugins with their options, and the settings of a run."""
-    parts = ["# Plugins and settings", "", "Made by `docs/generate.py` from the program itself.", "", "## Built-in plugins"]
+    parts = [
+        "# Plugins and settings",
+        "",
+        "Made by `docs/generate.py` from the program itself.",
+        "",
+        "## Built-in plugins",
+    ]
     parts += ["", "| kind | name | what it does |", "|---|---|---|"]
     found = [f for f in Registry().all() if f.package == "vdesc"]
-    parts += [f"| {f.plugin.kind} | `{f.plugin.name}` | {(inspect.getdoc(f.plugin) or '').splitlines()[0]} |" for f in found]
+    parts += [
+        f"| {f.plugin.kind} | `{f.plugin.name}` | {(inspect.getdoc(f.plugin) or '').splitlines()[0]} |" for f in found
+    ]
     for f in found:
         if f.plugin.Options.model_fields:
             parts += ["", f"## Options of `{f.plugin.name}`", "", "| option | default | meaning |", "|---|---|---|"]
-            parts += [_option(f"{f.plugin.name}.{name}", field) for name, field in f.plugin.Options.model_fields.items()]
+            parts += [
+                _option(f"{f.plugin.name}.{name}", field) for name, field in f.plugin.Options.model_fields.items()
+            ]
     parts += ["", "## Settings", "", "| setting | default | meaning |", "|---|---|---|", *_settings(Settings, ""), ""]
     return "\n".join(parts)
 
@@ -65,8 +75,9 @@ def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _row(parameter: Any) -> str:
-    names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
-    return f"| {names if parameter.param_type_name == 'option' else f'`{parameter.name.upper()}`'} | {parameter.help or ''} |"
+    options = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+    names = options if parameter.param_type_name == "option" else f"`{parameter.name.upper()}`"
+    return f"| {names} | {parameter.help or ''} |"
 
 
 def _option(name: str, field: Any) -> str:

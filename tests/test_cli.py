@@ -55,7 +55,7 @@ def test_every_cue_carries_its_choice_and_its_runners_up(vdesc: Vdesc, street: P
 
 
 def test_machines_get_one_json_line_a_file_and_nothing_else(vdesc: Vdesc, street: Path, tmp_path: Path):
-    code, out, err = vdesc("run", street, tmp_path / "none.mp4", "--json", "-o", tmp_path / "out")
+    code, out, _err = vdesc("run", street, tmp_path / "none.mp4", "--json", "-o", tmp_path / "out")
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 1
     assert [Path(line["file"]).name for line in lines] == ["street.mp4", "none.mp4"]
@@ -178,7 +178,7 @@ def test_doctor_names_the_device_and_the_extras(vdesc: Vdesc):
 
 
 def test_a_new_plugin_project_is_written(vdesc: Vdesc, tmp_path: Path):
-    code, out, _ = vdesc("plugins", "new", "haiku", "-o", tmp_path)
+    code, _out, _ = vdesc("plugins", "new", "haiku", "-o", tmp_path)
     assert code == 0 and (tmp_path / "vdesc-haiku" / "pyproject.toml").is_file()
     code, _, err = vdesc("plugins", "new", "haiku", "-o", tmp_path)
     assert code == 2 and "haiku" in err

@@ -33,7 +33,7 @@ class Container:
         self.path, self.damaged = path, 0
         self.origin: int | None = None  # the timestamp of the first frame, once that is decoded
         try:
-            # "file:" keeps FFmpeg from reading a name with a colon as an address; the list, playlists from the network.
+            # "file:" lets no name pass for an address, and the list keeps playlists from the network.
             self.file = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
         except av.FFmpegError as error:
             raise MediaError(_why_not(path)) from error
@@ -64,8 +64,8 @@ class Container:
 
         A frame without a timestamp, or with one that goes back, comes one frame length after the one before it.
         """
-        if start is not None:
-            self.file.seek((self.origin or 0) + int(start / self.stream.time_base / 1000), stream=self.stream)
+        if start is not None and not self._seek(start):
+            return
         now: int | None = None
         for raw in self._decoded():
             expected = 0 if now is None else now + (raw.duration or self._length)
@@ -96,6 +96,13 @@ class Container:
         """When decoding can begin, about, in milliseconds, from the container's index; empty where there is none."""
         origin = self.origin or 0
         return sorted({self._ms(entry.timestamp - origin) for entry in self.stream.index_entries if entry.is_keyframe})
+
+    def _seek(self, start: int) -> bool:
+        try:
+            self.file.seek((self.origin or 0) + int(start / self.stream.time_base / 1000), stream=self.stream)
+        except av.FFmpegError:
+            return False
+        return True
 
     def _main_stream(self) -> Any:
         stream = None if self.file.format.name in _TEXT_ART else self.file.streams.best("video")

@@ -54,8 +54,9 @@ class Crew:
 
     def identity(self, plugin: Plugin) -> list[Any]:
         """All that a plugin's results depend on beside its input: for cache keys."""
+        words = plugin.language if not isinstance(plugin, Keyframer) else ""  # frames are the same in any language
         return [plugin.kind, plugin.name, self.versions[plugin.name], plugin.options.model_dump(mode="json"),
-                plugin.fingerprint(), plugin.language]  # fmt: skip
+                plugin.fingerprint(), words]  # fmt: skip
 
     def ready(self, plugin: P) -> P:
         """The plugin, loaded. Raises `MissingExtra` where a package is missing, `PluginError` where loading fails."""

@@ -23,7 +23,7 @@ def model_folder(name: str, plugin: str) -> Path:
     Raises:
         ModelError: there is no such folder or id, or it cannot be fetched: at once, in one sentence.
     """
-    if (folder := Path(name).expanduser()).is_dir():
+    if name and (folder := Path(name).expanduser()).is_dir():
         return folder
     repo, _, revision = name.partition("@")
     if repo.count("/") != 1 or repo.startswith((".", "/", "~")):

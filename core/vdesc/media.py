@@ -199,13 +199,16 @@ class Frames:
         wanted = sorted(times)
         if wanted and not self.video.still:
             with Container(self.video.path) as file:
-                next(file.frames(), None)  # sets the zero of time
-                keys = file.keyframes()
+                first = next(file.frames(), None)  # sets the zero of time
+                keys = file.keyframes() if first else []
                 groups = [(key, list(group)) for key, group in groupby(wanted, lambda at: bisect_right(keys, at))]
                 work = sum(group[-1] - keys[max(0, key - 1)] for key, group in groups) if keys else wanted[-1]
-                if 2 * work <= wanted[-1]:
+                if first and 2 * work <= wanted[-1]:
+                    shown = self._frame(*first)
                     for key, group in groups:
-                        yield from _shown_at(self._sought(file, group[0], keys[:key]), group)
+                        for frame in _shown_at(self._sought(file, group[0], keys[:key]), group, shown):
+                            shown = frame
+                            yield frame
                         self.damaged = file.damaged
                     return
         yield from _shown_at(iter(self), wanted)
@@ -228,8 +231,9 @@ class Frames:
         return missing if missing > max(1000, file.promised // 50) else 0
 
 
-def _shown_at(frames: Iterator[Frame], wanted: list[int]) -> Iterator[Frame]:
-    left, shown = list(reversed(wanted)), None
+def _shown_at(frames: Iterator[Frame], wanted: list[int], shown: Frame | None = None) -> Iterator[Frame]:
+    """For each wanted time the last frame by then: `shown` where the frames begin later or there are none."""
+    left = list(reversed(wanted))
     for frame in frames:
         while shown and left and frame.at > left[-1]:
             left.pop()

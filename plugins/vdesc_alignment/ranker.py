@@ -70,11 +70,13 @@ class Alignment(Ranker):
 
     def _texts(self, texts: list[str]) -> Tensor:
         longest = self.model.config.text_config.max_position_embeddings
-        padding = "max_length" if getattr(self.model, "logit_bias", None) is not None else True  # SigLIP pools the end
+        siglip = getattr(self.model, "logit_bias", None) is not None
+        padding = "max_length" if siglip else True  # SigLIP pools the last place, and was trained to read the padding
+        names = ("input_ids",) if siglip else ("input_ids", "attention_mask")
 
         def encode(some: list[str]) -> Tensor:
             inputs = self.tokenizer(some, padding=padding, truncation=True, max_length=longest, return_tensors="pt")
-            inputs = {k: v.to(self.device) for k, v in inputs.items() if k in ("input_ids", "attention_mask")}
+            inputs = {k: v.to(self.device) for k, v in inputs.items() if k in names}
             return self.model.get_text_features(**inputs).pooler_output
 
         return self._batched(texts, encode)

@@ -77,7 +77,8 @@ def _beginning(recipe: Recipe, items: list[Item]) -> tuple[PreTrainedTokenizerFa
     backbone = mobilenet(recipe.encoder_weights) if recipe.encoder_weights else None
     if backbone is not None:
         settings["encoder"] = {
-            key: getattr(backbone.config, key) for key in ("model_type", "tf_padding", "image_size", "finegrained_output")
+            key: getattr(backbone.config, key)
+            for key in ("model_type", "tf_padding", "image_size", "finegrained_output")
         }
     model = ClipGPTModel(ClipGPTConfig(**settings))
     if backbone is not None:
@@ -109,6 +110,7 @@ class Photos(Dataset):
         return len(self.items)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
+        """`pixels` (3, size, size) and `captions` of the i-th item."""
         item = self.items[i]
         with Image.open(self.folder / item.image) as photo:
             image = photo.convert("RGB")
@@ -135,9 +137,10 @@ class Collator:
         self.tokenizer, self.config = tokenizer, config
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """The rows as one batch."""
         most, end = max(len(row["captions"]) for row in rows), self.tokenizer.eos_token_id
         texts = [[words.lesson(caption, self.config.text) for caption in row["captions"]] for row in rows]
-        ids = [[(self.tokenizer.encode(text) + [end])[: self.config.max_tokens] for text in row] for row in texts]
+        ids = [[[*self.tokenizer.encode(text), end][: self.config.max_tokens] for text in row] for row in texts]
         longest = max(len(caption) for row in ids for caption in row)
         labels = torch.full((len(rows), most, longest), -100)
         for i, row in enumerate(ids):
@@ -153,6 +156,7 @@ class Thaw(TrainerCallback):
         self.epoch = epoch
 
     def on_step_begin(self, args, state, control, model=None, **_):  # type: ignore[no-untyped-def]
+        """Decides anew at every step, so that a resumed run does as well."""
         learn = (state.epoch or 0) >= self.epoch
         for parameter in model.encoder.parameters():
             parameter.requires_grad_(learn)
@@ -172,6 +176,7 @@ class CaptionTrainer(Trainer):
         self.model.encoder.to(memory_format=torch.channels_last)  # a third faster on a CPU
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
+        """AdamW with three groups: matrices, vectors without decay, the encoder at its own rate."""
         plain = [p for n, p in self.model.named_parameters() if not n.startswith("encoder.") and p.dim() < 2]
         heavy = [p for n, p in self.model.named_parameters() if not n.startswith("encoder.") and p.dim() >= 2]
         groups = [
@@ -183,6 +188,7 @@ class CaptionTrainer(Trainer):
         return self.optimizer
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The metrics of captions for the validation photos; the best model so far is saved."""
         said = caption_items(
             self.model, self.tokenizer, self.data, self.eval_dataset, Decoding(beams=self.recipe.beams, max_tokens=24)
         )

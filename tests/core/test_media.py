@@ -125,8 +125,8 @@ def test_a_stream_without_rate_or_timestamps(tmp_path: Path) -> None:
     assert ats == sorted(set(ats))
 
 
-def test_a_webm_without_duration_or_rate_is_measured_by_its_packets(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.flv", numbered(30), fps=25, codec="flv")  # its head holds no frame rate
+def test_a_file_without_duration_is_measured_by_its_packets(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.flv", numbered(30), fps=25, codec="flv")
     data = bytearray(path.read_bytes())
     data[data.index(b"duration") + 9 :][:8] = bytes(8)
     path.write_bytes(data)
@@ -281,3 +281,14 @@ def test_input_errors_are_of_their_kind(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         probe(tmp_path / "none.mp4")
     assert not isinstance(caught.value, MediaError)
+
+
+def test_a_file_that_tells_no_frame_rate(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", numbered(2), fps=25)
+    data = path.read_bytes()
+    assert b"\x23\xe3\x83" in data  # Matroska's DefaultDuration, here turned into an element that nobody knows
+    path.write_bytes(data.replace(b"\x23\xe3\x83", b"\x23\xe3\x84"))
+    video = probe(path)
+    assert video.fps is None and video.span == Span(0, 80)
+    assert [frame.at for frame in decode(video)] == [0, 40]
+    assert [frame.at for frame in frames_at(video, [79])] == [40]

@@ -146,3 +146,11 @@ def test_a_folder_named_as_a_video_is_no_media_error(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         probe(tmp_path / "a.mp4")
     assert not isinstance(caught.value, MediaError)
+
+
+def test_times_wanted_where_nothing_can_be_decoded_show_what_came_before(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", scene(1, 150, (320, 180), 3), fps=25, gop=10)
+    damage(path, 0.55, 0.85)
+    video = probe(path)
+    shown = list(frames_at(video, [4000, 5900]))
+    assert len(shown) == 2 and shown[0].at <= 4000 and shown[1].at > 5000

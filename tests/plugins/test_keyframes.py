@@ -196,7 +196,7 @@ class TestShots:
         longest=st.integers(100, 5000),
         end=st.integers(1, 9000),
     )
-    def test_pieces_are_never_longer_than_asked(self, lengths: list[int], longest: int, end: int) -> None:
+    def test_no_frame_is_far_from_a_look(self, lengths: list[int], longest: int, end: int) -> None:
         frame = next(iter(decode(probe(self.tiny))))
         take, ats, looks = Take(0, longest), [0], []
         for length in lengths:
@@ -208,7 +208,7 @@ class TestShots:
         chosen = [look.at for look in looks]
         assert chosen == sorted(set(chosen)) and set(chosen) <= set(ats)
         shown = [at for at in ats if not any(abs(look - at) <= 2 * longest for look in chosen)]
-        assert not shown  # no frame is far from a look
+        assert not shown
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
