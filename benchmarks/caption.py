@@ -1,6 +1,6 @@
 """Captions a second: the predecessors' loop, vdesc, and vdesc in int8, on one untrained size-S model in one run.
 
-    python benchmarks/caption.py [--frames 64] [--tokens 20] [--rounds 3] [--threads 2]
+    python benchmarks/caption.py [--frames 64] [--tokens 20] [--rounds 3] [--threads 2] [--beams]
 
 The loop takes one frame at a time and runs the whole text again for each word, as clip-gpt-captioning does. Rounds are
 interleaved, so that a busy machine slows all alike: compare the ratios. With one thread, CPU seconds are counted, which
@@ -76,30 +76,32 @@ def weight(made: ClipGPT, size: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("frames", 64), ("tokens", 20), ("rounds", 3), ("threads", torch.get_num_threads())):
+    for name, value in (("frames", 64), ("tokens", 20), ("rounds", 2), ("threads", torch.get_num_threads())):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--beams", action="store_true", help="measure beam search too")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     some, tokens = slots(asked.frames), asked.tokens
-    rows = {
-        "default, greedy": (captioner(tokens, beam=1), 4),
-        "int8, greedy": (captioner(tokens, beam=1, precision="int8"), 1),
-    }
-    rows |= {"default, 3 beams": (captioner(tokens), 4), "int8, 3 beams": (captioner(tokens, precision="int8"), 1)}
-    plain, few = rows["default, greedy"][0].model, some[:2]
+    exact, quick = captioner(tokens), captioner(tokens, precision="int8")
+    rows = {"default, greedy": (exact, 1, 4), "int8, greedy": (quick, 1, 1)}
+    if asked.beams:
+        rows |= {"default, 3 beams": (exact, 3, 4), "int8, 3 beams": (quick, 3, 1)}
     took: dict[str, list[float]] = {name: [] for name in ("loop without cache", *rows)}
-    for made, _ in rows.values():
-        list(made.propose(some[:8]))
+    few = some[:2]
+    for made in (exact, quick):
+        list(made.propose(few))
+    loop(exact.model, few[:1], 2)
     for _ in range(asked.rounds):
-        took["loop without cache"].append(seconds(lambda: loop(plain, few, tokens)) / len(few))
-        for name, (made, _) in rows.items():
+        took["loop without cache"].append(seconds(lambda: loop(exact.model, few, tokens)) / len(few))
+        for name, (made, beam, _) in rows.items():
+            made.options = made.options.model_copy(update={"beam": beam})
             took[name].append(seconds(lambda made=made: list(made.propose(some))) / len(some))
     speed, slow = bandwidth(), statistics.median(took["loop without cache"])
     print(f"{asked.frames} frames, {tokens} tokens each, {asked.threads} threads, reads {speed / 1e9:.1f} GB/s")
     print(f"{'':20}captions/s  tokens/s  ratio  tokens/s if only the weights were read, once a step")
     for name, values in took.items():
         rate = 1 / statistics.median(values)
-        made, size = rows.get(name, rows["default, greedy"])
+        made, _, size = rows.get(name, rows["default, greedy"])
         limit = speed / weight(made, size) * (len(some) if name in rows else 1)
         print(f"{name:20}{rate:10.2f}{rate * tokens:10.0f}{rate * slow:7.1f}{limit:10.0f}")
 

@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import OutputError
 from .files import write_atomic
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ class Cache:
 
     def put(self, part: str, key: str, value: Any) -> None:
         """Stores a JSON value under a key."""
-        write_atomic(self._path(part, key, ".json"), json.dumps(value, ensure_ascii=False))
+        with self.writing():
+            write_atomic(self._path(part, key, ".json"), json.dumps(value, ensure_ascii=False))
 
     def forget(self, part: str, key: str) -> None:
         """Removes the value stored under a key, if there is one."""
@@ -83,11 +86,22 @@ class Cache:
         """Stores named arrays under a key, as safetensors."""
         from safetensors.numpy import save
 
-        write_atomic(self._path("features", key, ".safetensors"), save(dict(arrays)))
+        with self.writing():
+            write_atomic(self._path("features", key, ".safetensors"), save(dict(arrays)))
 
     def frames(self, key: str) -> Path:
         """The folder for the frames under a key; it may not exist yet."""
         return self.root / "frames" / key
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Writes in the block that fail do so with a sentence that names the cache."""
+        try:
+            yield
+        except OutputError as error:
+            raise OutputError(
+                f"cannot write to the cache in {self.root}: make room there, or set VDESC_CACHE to another folder"
+            ) from error
 
     def usage(self) -> list[Usage]:
         """What each part of the cache holds now."""

@@ -179,7 +179,9 @@ def cache_show() -> None:
 
 @cache_app.command("clear")
 def cache_clear(
-    part: Annotated[str | None, typer.Argument(help="look, observe, propose, features or frames; else all.")] = None,
+    part: Annotated[
+        str | None, typer.Argument(help="look, observe, propose, score, features or frames; else all.")
+    ] = None,
 ) -> None:
     """Removes what the cache holds, or one part of it."""
     from .listing import clear_cache

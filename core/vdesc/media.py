@@ -108,13 +108,16 @@ class Frame(Picture):
     """A decoded frame in memory, still in the decoder's own pixel format; `path` is the video's.
 
     `at` is its time in milliseconds; `number` counts the decoded frames from 0 (None after a seek); `raw` is PyAV's;
-    `size` is width and height as shown.
+    `size` is width and height as shown; `turns` are the quarter turns clockwise that make it upright, `mirrored` says
+    whether it is flipped left to right before them.
     """
 
     at: int
     number: int | None
     raw: av.VideoFrame
     size: tuple[int, int]
+    turns: int = 0
+    mirrored: bool = False
 
     @property
     def weight(self) -> int:
@@ -125,10 +128,9 @@ class Frame(Picture):
         """RGB uint8 (height, width, 3) at full size, upright, pixels square."""
         import numpy as np
 
-        turns, mirrored = _orientation(self.raw)
-        width, height = self.size[::-1] if turns % 2 else self.size
+        width, height = self.size[::-1] if self.turns % 2 else self.size
         rgb = self.raw.to_ndarray(format="rgb24", width=width, height=height)
-        return np.ascontiguousarray(np.rot90(rgb[:, ::-1] if mirrored else rgb, -turns))
+        return np.ascontiguousarray(np.rot90(rgb[:, ::-1] if self.mirrored else rgb, -self.turns))
 
     def reduced(self, width: int = 256) -> tuple[int, int]:
         """An even width and height for `small`: a whole fraction of the coded size that comes close to `width`."""
@@ -166,6 +168,7 @@ class Frames:
 
     def __init__(self, video: Video):
         self.video, self.seen, self.damaged, self._missing = video, 0, 0, 0
+        self._upright: tuple[int, bool] | None = None
 
     @property
     def trouble(self) -> str:
@@ -223,8 +226,10 @@ class Frames:
                 break
 
     def _frame(self, at: int, raw: av.VideoFrame, number: int | None = None) -> Frame:
-        video = self.video
-        return Frame(video.path, max(0, min(at, video.span.end - 1)), number, raw, (video.width, video.height))
+        if self._upright is None:  # asked of one frame only: PyAV's side data and its frame hold each other in memory
+            self._upright = _orientation(raw)
+        at, size = max(0, min(at, self.video.span.end - 1)), (self.video.width, self.video.height)
+        return Frame(self.video.path, at, number, raw, size, *self._upright)
 
     def _shortfall(self, file: Container) -> int:
         missing = file.promised - self.video.span.end

@@ -8,9 +8,7 @@ in the cache under a key of all that it depends on, so that a killed run goes on
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +22,7 @@ from .errors import PluginError, SettingsError, VdescError, nearest
 from .kinds import Captioner, Observer, Plugin, Ranker
 from .media import probe, save_picture
 from .planning import plan
+from .record import Clock, Findings
 from .registry import Registry
 from .settings import Ranking, Settings
 from .similarity import similarity
@@ -121,7 +120,8 @@ def look(video: Video, crew: Crew, report: Report) -> tuple[tuple[Keyframe, ...]
         kept = []
         for keyframe in crew.ready(keyframer).select(video):
             name = f"{keyframe.index:06}.jpg"
-            save_picture(keyframe.image, partial / name)
+            with crew.cache.writing():
+                save_picture(keyframe.image, partial / name)
             kept.append(replace(keyframe, image=Picture(Path(name))))
             report(Progress("look", keyframe.at, video.span.end, "ms"))
         shutil.rmtree(folder, ignore_errors=True)
@@ -286,30 +286,3 @@ def _remembered(
     findings = list(plugin.findings)
     crew.cache.put(part, name, {"value": value, "findings": encode(tuple[Finding, ...], tuple(findings))})
     return decode(kind, value), findings  # as the next run will read it: an int stays no int where a float is meant
-
-
-class Clock:
-    """Milliseconds spent in each stage of a run."""
-
-    def __init__(self) -> None:
-        self.spent: dict[str, int] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Counts the time of the block for `stage`."""
-        start = time.perf_counter()
-        yield
-        self.spent[stage] = round((time.perf_counter() - start) * 1000)
-
-
-class Findings:
-    """What all stages had to say, gathered beside their results."""
-
-    def __init__(self) -> None:
-        self.all: list[Finding] = []
-
-    def of(self, result: tuple[T, list[Finding]]) -> T:
-        """The result alone; its findings are kept."""
-        value, findings = result
-        self.all += findings
-        return value

@@ -88,12 +88,13 @@ def layered(
         SettingsError: a file that cannot be read, an unknown key (with the nearest one), a value out of range.
     """
     values = read(config) if config else {}
+    checked(values, str(config))  # so that a wrong flag is not blamed on the file
     for name, value in (flags or {}).items():
         if value is not None:
             values[name] = value
     for text in sets:
         _set(values, text)
-    return checked(values, str(config or "settings"))
+    return checked(values, "settings")
 
 
 def checked(values: Mapping[str, Any], source: str) -> Settings:
@@ -117,7 +118,9 @@ def read(config: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise SettingsError(f"there is no file or preset '{config}' ({nearest(str(config), presets())})") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"cannot read settings from {path}: {str(error).splitlines()[0]}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise SettingsError(f"cannot read settings from {where}: {str(error).splitlines()[0]}") from error
     if not isinstance(values or {}, dict):
         raise SettingsError(f"{path} holds no settings: it must map names to values")
     return values or {}

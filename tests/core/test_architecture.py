@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "data": set(),
     "errors": set(),
     "files": {"errors"},
-    "cache": {"files"},
+    "cache": {"errors", "files"},
     "kinds": {"data", "cache"},
     "hookspecs": {"kinds"},
     # pure functions
@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "registry": {"hookspecs", "errors", "kinds"},
     "settings": {"errors", "registry"},
     "crew": ENGINE,
-    "pipeline": ENGINE | {"crew", "document", "media", "planning", "ranking", "similarity", "timing"},
+    "record": {"data"},
+    "pipeline": ENGINE | {"crew", "document", "media", "planning", "ranking", "record", "similarity", "timing"},
     # the plugin author's kit
     "fakes": {"data", "files", "hookspecs", "kinds", "media"},
     "verbs": {"crew", "data", "errors", "fakes", "kinds", "media"},

@@ -1,0 +1,52 @@
+"""The whole default run on a 5-minute 720p video, start-up included, against the video's own length. Run by hand.
+
+    python benchmarks/run.py [--rounds 3] [--minutes 5]
+
+Each round is a process of its own with an empty cache. The last line is a second run over the full cache.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from look import aside
+
+VDESC = Path(sys.executable).with_name("vdesc")
+
+
+def run(video: Path, folder: Path, cache: Path) -> tuple[float, float]:
+    """Seconds and peak memory in MB of `vdesc run` with its defaults."""
+    begin = time.perf_counter()
+    child = subprocess.Popen(
+        [VDESC, "run", video, "-o", folder, "--quiet"], env=os.environ | {"VDESC_CACHE": str(cache)}
+    )
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit("vdesc failed")
+    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Makes the video, runs the rounds, prints seconds, times real time, and memory."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=int, default=5)
+    args = parser.parse_args()
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        video = aside("loop", folder / "video.mp4", aside("clip", folder / "minute.mp4"), args.minutes)
+        rounds = [run(video, folder / "out", folder / f"cache{i}") for i in range(args.rounds)]
+        again, _ = run(video, folder / "out", folder / "cache0")
+    seconds = statistics.median(spent for spent, _ in rounds)
+    print(f"{args.minutes} minutes of 1280x720: {seconds:.1f} s, {args.minutes * 60 / seconds:.1f} x real time, "
+          f"{max(memory for _, memory in rounds):.0f} MB")  # fmt: skip
+    print(f"again, from the cache: {again:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
