@@ -24,11 +24,11 @@ from vdesc_clipgpt.model import ClipGPTModel
 class Frame(Picture):
     """720p noise in memory."""
 
-    noise = np.random.default_rng(0).integers(0, 256, (760, 1280, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (760, 1500, 3), np.uint8)
 
     def pixels(self) -> np.ndarray:
         number = int(self.path.name)
-        return np.roll(self.noise, 17 * number, axis=1)[number % 40 : number % 40 + 720]
+        return self.noise[number % 40 : number % 40 + 720, 3 * number % 220 :][:, :1280]
 
 
 def slots(frames: int) -> list[Slot]:

@@ -6,6 +6,7 @@ the video stream, rounded to the nearest (half up). PyAV decodes; no ffmpeg need
 
 from __future__ import annotations
 
+import math
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
@@ -160,10 +161,8 @@ class Frame(Picture):
 class Frames:
     """The frames of a video, decoded one at a time: iterate for all, or ask for those `at` given times.
 
-    What is damaged is passed over. `seen` and `damaged` count frames and packets of the last pass; `trouble` says what
-    the person should know of it.
-
-    Raises `MediaError`, once iterated, where nothing can be decoded.
+    What is damaged is passed over; `seen` and `damaged` count frames and packets of the last pass, and `trouble` says
+    what the person should know. Raises `MediaError`, once iterated, where nothing can be decoded.
     """
 
     def __init__(self, video: Video):
@@ -196,8 +195,8 @@ class Frames:
     def at(self, times: Iterable[int]) -> Iterator[Frame]:
         """The frame shown at each of the times (milliseconds, put in order): the last one that starts by then.
 
-        Where the container has an index and seeking saves at least half of the work, each group of pictures is sought
-        once and decoded up to the last frame wanted; else all is decoded in order. Both give the same frames.
+        Where the container has an index and seeking saves half of the work, each group of pictures is sought once and
+        decoded up to the last frame wanted; else all is decoded in order. Both give the same frames.
         """
         wanted = sorted(times)
         if wanted and not self.video.still:
@@ -261,8 +260,6 @@ def _orientation(raw: av.VideoFrame) -> tuple[int, bool]:
 
     Source: the display matrix of ISO/IEC 14496-12, 8.3.2: (x, y) is shown at (ax + cy, bx + dy), y pointing down.
     """
-    import math
-
     import numpy as np
 
     data: Mapping[str, Any] = raw.side_data
@@ -275,10 +272,10 @@ def _orientation(raw: av.VideoFrame) -> tuple[int, bool]:
 
 
 def _digest(path: Path) -> str:
-    if not path.exists():
-        raise InputError(f"cannot find {path}; check the path")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a video or photo in it")
+    if not path.exists():
+        raise InputError(f"cannot find {path}; check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; get the file again")
     return digest(path)

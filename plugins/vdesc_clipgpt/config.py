@@ -23,7 +23,8 @@ class ClipGPTConfig(PretrainedConfig):
         frames: frames per slot that the mapper reads (1 for single-frame mappers).
         normalize: whether features are L2-normalised before the mapper.
         begin: whether the decoder's BOS row stands before the prefix (clip-gpt-captioning).
-        image: preprocessing: `size` in pixels, `resize` (`squash` or `crop`), `mean`, `std` (0..1 scale).
+        image: preprocessing: `size` in pixels, `resize` (`squash` or `crop`), for `squash` perhaps `widest` (the
+            greatest ratio of sides), `mean`, `std` (0..1 scale).
         text: what the model was taught to say: `lower` is lower case without a final stop, `plain` is the captions as
             they were. People read a sentence that is made of either.
         max_tokens: the longest caption that training saw, in tokens.
@@ -68,7 +69,9 @@ class ClipGPTConfig(PretrainedConfig):
 
     def decoder_config(self) -> GPT2Config:
         """The decoder's config object."""
-        values = dict(self.decoder)
+        values = {"activation_function": "gelu_new"} | self.decoder
+        if values["activation_function"] == "gelu_new":
+            values["activation_function"] = "gelu_pytorch_tanh"  # the same function in one pass instead of five
         if (kind := values.pop("model_type", "gpt2")) != "gpt2":
             raise ValueError(f"unknown decoder {kind!r}")
         return GPT2Config(**values)

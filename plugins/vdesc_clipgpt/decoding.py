@@ -82,10 +82,10 @@ def _follow(steps: Steps, how: Decoding, n: int, length: int, end: int, draws: T
     score, live = logits.new_zeros(len(logits)), torch.arange(len(logits), device=logits.device)
     going = torch.ones_like(live, dtype=torch.bool)
     for t in range(length):
-        norm = _guard(logits, tokens[live, :t], how)
-        token = logits.argmax(-1) if draws is None else _sample(logits, how, draws[live, t])
+        likely = _guard(logits, tokens[live, :t], how)
+        token = likely.argmax(-1) if draws is None else _sample(likely, how, draws[live, t])
         token = token.where(going, end)
-        score[live] += (logits.gather(1, token[:, None])[:, 0] - norm).where(going, 0)
+        score[live] += likely.gather(1, token[:, None])[:, 0].where(going, 0)
         tokens[live, t] = token
         going = token != end
         if t + 1 == length or not going.any():
@@ -152,9 +152,8 @@ def _search(steps: Steps, how: Decoding, beams: int, length: int, end: int) -> t
     state = _Beams(len(steps.logits), beams, length, end, steps.logits.device)
     logits = steps.logits.repeat_interleave(beams, dim=0)
     for t in range(length):
-        norm = _guard(logits, state.said.flatten(0, 1)[:, :t], how)
-        value, token = logits.topk(min(2 * beams, logits.shape[1]))
-        rows = state.grow(value - norm[:, None], token, t)
+        likely = _guard(logits, state.said.flatten(0, 1)[:, :t], how)
+        rows = state.grow(*likely.topk(min(2 * beams, likely.shape[1])), t)
         if t + 1 == length or not state.going.any():
             break
         steps.follow(rows)
@@ -170,24 +169,25 @@ def _pick(paths: Tensor, index: Tensor) -> Tensor:
 
 
 def _guard(logits: Tensor, said: Tensor, how: Decoding) -> Tensor:
-    """Applies the repetition rules to `logits` (rows, vocabulary) in place, given what was said (rows, tokens).
+    """Log-probabilities (rows, vocabulary) under the repetition rules, given what was said (rows, tokens).
 
-    Returns the log of the normaliser (rows) before tokens were forbidden, so that a forced choice still scores low.
+    They are normalised before tokens are forbidden, so that a forced choice still scores low.
     """
     if how.repetition_penalty != 1 and said.shape[1]:
         old = logits.gather(1, said)
-        logits.scatter_(1, said, torch.where(old > 0, old / how.repetition_penalty, old * how.repetition_penalty))
-    norm, run = logits.logsumexp(-1), how.no_repeat
+        new = torch.where(old > 0, old / how.repetition_penalty, old * how.repetition_penalty)
+        logits = logits.scatter(1, said, new)
+    likely, run = logits.log_softmax(-1), how.no_repeat
     if run and said.shape[1] >= run:
         runs = said.unfold(1, run, 1)
         again = (runs[..., :-1] == said[:, None, said.shape[1] - run + 1 :]).all(-1)
-        logits.scatter_add_(1, runs[..., -1], logits.new_zeros(()).expand_as(again).masked_fill(again, -torch.inf))
-    return norm
+        likely.scatter_add_(1, runs[..., -1], likely.new_zeros(again.shape).masked_fill(again, -torch.inf))
+    return likely
 
 
-def _sample(logits: Tensor, how: Decoding, draw: Tensor) -> Tensor:
+def _sample(likely: Tensor, how: Decoding, draw: Tensor) -> Tensor:
     """A token for each row: where `draw` (rows, 0..1) falls in the cumulated probabilities."""
-    shares, tokens = (logits / how.temperature).softmax(-1), None
+    shares, tokens = (likely / how.temperature).softmax(-1), None
     if how.top_p < 1:
         shares, tokens = shares.sort(descending=True, stable=True)
         shares = shares.masked_fill(shares.cumsum(-1) - shares >= how.top_p, 0)

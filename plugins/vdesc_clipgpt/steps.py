@@ -9,8 +9,8 @@ from transformers import GPT2LMHeadModel
 class Steps:
     """The state of a batch of captions that are being said; a row is one hypothesis of one image.
 
-    Hugging Face's `generate` spends about 10 ms a step on bookkeeping and grows its cache by copying; this costs a
-    tenth of that, and works on any precision because it calls the model's own layers.
+    Hugging Face's `generate` grows its cache by copying and does much bookkeeping a step: 64 captions of size S in int8
+    took it 3.3 s where this took 2.1 s. It calls the model's own layers, so that it works in any precision.
 
     Args:
         decoder: in eval mode.

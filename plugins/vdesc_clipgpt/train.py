@@ -171,7 +171,9 @@ class CaptionTrainer(Trainer):
     def __init__(self, recipe, data, tokenizer, validation, **kwargs):  # type: ignore[no-untyped-def]
         super().__init__(eval_dataset=validation, **kwargs)
         self.recipe, self.data, self.tokenizer = recipe, data, tokenizer
-        self.best = -1.0
+        self.chosen = Path(self.args.output_dir or ".") / "best"
+        measured = self.chosen / "validation.json"  # a resumed run must not put a worse model in place of a better
+        self.best = json.loads(measured.read_text(encoding="utf-8"))["cider"] if measured.is_file() else -1.0
         self.model.label_smoothing = recipe.label_smoothing
         self.model.encoder.to(memory_format=torch.channels_last)  # a third faster on a CPU
 
@@ -189,15 +191,15 @@ class CaptionTrainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """The metrics of captions for the validation photos; the best model so far is saved."""
-        said = caption_items(
-            self.model, self.tokenizer, self.data, self.eval_dataset, Decoding(beams=self.recipe.beams, max_tokens=24)
-        )
+        how = Decoding(beams=self.recipe.beams, max_tokens=self.model.config.max_tokens)
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            said = caption_items(self.model, self.tokenizer, self.data, self.eval_dataset, how)
         numbers = score(said, {item.id: item.captions for item in self.eval_dataset})
         metrics = {f"eval_{key}": value for key, value in numbers.items()}
         self.log(metrics)
         if numbers["cider"] > self.best:
             self.best = numbers["cider"]
-            save(self.model, self.tokenizer, Path(self.args.output_dir or ".") / "best", self.recipe, numbers)
+            save(self.model, self.tokenizer, self.chosen, self.recipe, numbers)
         return metrics
 
 
@@ -205,7 +207,8 @@ def save(model: ClipGPTModel, tokenizer: Any, folder: Path, recipe: Recipe, numb
     """A model folder: weights, config, tokenizer, the recipe as it ran, and what validation measured."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
+    ran = recipe.model_copy(update={k: Path(v.name) for k, v in recipe if isinstance(v, Path)})  # no path of a machine
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(ran.model_dump(mode="json")), encoding="utf-8")
     (folder / "validation.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
 
 
@@ -221,9 +224,7 @@ def caption_items(
     for start in range(0, len(items), batch):
         some = items[start : start + batch]
         inputs = torch.stack([photos[start + i]["pixels"] for i in range(len(some))]).to(model.device)
-        with torch.autocast(model.device.type, torch.bfloat16):
-            prefix = model.map(model.encode(inputs))
-        tokens, _ = decode(model, prefix.float(), how)
+        tokens, _ = decode(model, model.map(model.encode(inputs)).float(), how)
         texts = tokenizer.batch_decode(tokens[:, 0], skip_special_tokens=True)
         said |= {item.id: text.strip() for item, text in zip(some, texts, strict=True)}
     model.train(was)
@@ -231,10 +232,18 @@ def caption_items(
 
 
 def evaluate(name: str, data: Path, split: str, beam: int, precision: str = "float32") -> dict[str, float]:
-    """The metrics of a model's captions on a split of a caption table."""
+    """The metrics of a model's captions on a split of a caption table.
+
+    Args:
+        precision: `float32`, or `int8`, the fast mode of a CPU.
+    """
     from .checkpoint import load_model
+    from .int8 import quantize
 
     model, tokenizer = load_model(name, "cpu")
+    if precision == "int8":
+        quantize(model.encoder)
+        quantize(model.decoder)
     items = list(read_table(data, split))
-    said = caption_items(model, tokenizer, data, items, Decoding(beams=beam))
+    said = caption_items(model, tokenizer, data, items, Decoding(beams=beam, max_tokens=model.config.max_tokens))
     return score(said, {item.id: item.captions for item in items})

@@ -32,22 +32,42 @@ def perceptual_hash(small: np.ndarray) -> int:
     return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
 
 
-class Gate:
-    """Lets looks pass that differ from the last one that passed; `dropped` counts the others.
+def contrast(small: np.ndarray) -> float:
+    """The standard deviation of the gray levels in the middle of a BGR uint8 picture; near 0 where it is blank.
 
-    `near` is the greatest number of differing bits at which two pictures are taken for one; None lets all pass.
+    A fifth is left out on each side, so that the bars of a wide picture do not count.
+    """
+    height, width = small.shape[0] // 5, small.shape[1] // 5
+    gray = cv2.cvtColor(small[height : -height or None, width : -width or None], cv2.COLOR_BGR2GRAY)
+    return float(cv2.meanStdDev(gray)[1][0, 0])
+
+
+class Gate:
+    """Lets looks pass that show something, and something else than the last one that passed.
+
+    Args:
+        near: the greatest number of differing bits at which two pictures are taken for one; None lets all pass.
+        blank: the contrast under which a picture shows nothing.
+    Attributes:
+        same, empty: how many looks were dropped as near-duplicates, and as blank.
+        spare: the first blank look, for a video that shows nothing else.
     """
 
-    def __init__(self, near: int | None):
-        self.near, self.dropped = near, 0
+    def __init__(self, near: int | None, blank: float):
+        self.near, self.blank, self.same, self.empty = near, blank, 0, 0
+        self.spare: Look | None = None
         self._last: int | None = None
 
     def new(self, looks: Iterable[Look]) -> Iterator[Look]:
         """The looks that pass, in order."""
         for look in looks:
-            this = perceptual_hash(look.small())
-            if self.near is not None and self._last is not None and (this ^ self._last).bit_count() <= self.near:
-                self.dropped += 1
+            small = look.small()
+            this = perceptual_hash(small)
+            if contrast(small) < self.blank:
+                self.empty += 1
+                self.spare = self.spare or look
+            elif self.near is not None and self._last is not None and (this ^ self._last).bit_count() <= self.near:
+                self.same += 1
             else:
                 self._last = this
                 yield look

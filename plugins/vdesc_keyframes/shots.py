@@ -38,6 +38,9 @@ class Shots(Keyframer):
             description="a keyframe whose 64-bit perceptual hash differs from the last kept one's in at most this many "
             "bits is dropped; null keeps all",
         )
+        blank: float = Field(
+            3.0, ge=0, description="a keyframe whose gray levels vary less than this (of 255) is dropped; 0 keeps all"
+        )
 
     def select(self, video: Video) -> Iterator[Keyframe]:
         """Keyframes in order of time; the sharpest frame in the middle half of each shot, or piece of a long take."""
@@ -45,7 +48,7 @@ class Shots(Keyframer):
 
         from .alike import Gate
 
-        frames, gate, shots, kept = decode(video), Gate(self.options.near), 0, 0
+        frames, gate, shots, kept = decode(video), Gate(self.options.near, self.options.blank), 0, 0
         with TemporaryDirectory(prefix="vdesc-shots-") as folder:
             for shot, looks in self._shots(video, frames, gate, Path(folder)):
                 shots += 1
@@ -53,8 +56,11 @@ class Shots(Keyframer):
                     look = looks.pop(0)
                     yield Keyframe(kept, look.at, shot, look.image, look.sharpness, look.number)
                     kept += 1
+        if not kept and gate.spare:
+            look, kept = gate.spare, 1
+            yield Keyframe(0, look.at, Shot(0, video.span), look.image, look.sharpness, look.number)
         counts = f"frames seen: {frames.seen}; shots: {shots}; keyframes kept: {kept}"
-        self.note(f"{counts}; near-duplicates dropped: {gate.dropped}")
+        self.note(f"{counts}; near-duplicates dropped: {gate.same}; blank: {gate.empty}")
         if frames.trouble:
             self.note(f"{video.path.name}: {frames.trouble}", "warning")
 

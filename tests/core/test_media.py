@@ -202,6 +202,18 @@ def test_a_pass_holds_no_frame(tmp_path: Path) -> None:
     assert 1 <= most <= 2
 
 
+def test_side_data_is_asked_of_one_frame_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyAV's side data and its frame hold each other: asked of each frame, an hour of video grew by hundreds of MB."""
+    import vdesc.media
+
+    asked, plain = [], vdesc.media._orientation
+    monkeypatch.setattr(vdesc.media, "_orientation", lambda raw: asked.append(raw) or plain(raw))
+    video = probe(write_video(tmp_path / "a.mp4", numbered(20)))
+    asked.clear()
+    assert sum(frame.pixels().size > 0 for frame in decode(video)) == 20
+    assert len(asked) == 1
+
+
 class TestPhotos:
     @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.tiff", "a.gif"])
     def test_a_photo_is_a_still_of_one_frame(self, tmp_path: Path, name: str) -> None:

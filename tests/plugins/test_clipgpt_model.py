@@ -132,6 +132,16 @@ def test_crop_keeps_the_middle_and_squash_the_whole() -> None:
     assert squashed[:, 10].min() == 255 and squashed[:, 3].max() == squashed[:, 17].max() == 0
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 180), (160, 121), (37, 90), (56, 56)])
+def test_crop_is_what_resizing_first_and_cutting_then_gives(width: int, height: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    image, scale = Image.fromarray(noise), 32 / min(width, height)
+    whole = image.resize((int(width * scale), int(height * scale)), Image.Resampling.BICUBIC)
+    left, top = round((whole.width - 32) / 2), round((whole.height - 32) / 2)
+    wanted = np.asarray(whole.crop((left, top, left + 32, top + 32)), int)
+    assert np.abs(np.asarray(pixels.fit(image, CLIP_IMAGE | {"size": 32}), int) - wanted).max() <= 1
+
+
 def test_pixels_are_normalised_and_a_batch_is_its_pictures() -> None:
     settings = dict(size=8, resize="squash", mean=[0.5, 0.25, 0], std=[0.5, 0.25, 1])
     grey, noise = np.full((5, 9, 3), 255, np.uint8), np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)

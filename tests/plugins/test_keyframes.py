@@ -118,7 +118,7 @@ class TestShots:
         ats = [0, *(k.at for k in keyframes), 25_000]
         assert max(b - a for a, b in pairwise(ats)) <= 6000
         assert len(keyframes) == 7
-        assert said == ["frames seen: 250; shots: 1; keyframes kept: 7; near-duplicates dropped: 0"]
+        assert said == ["frames seen: 250; shots: 1; keyframes kept: 7; near-duplicates dropped: 0; blank: 0"]
 
     def test_looks_taken_on_the_way_show_their_frames(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", scene(1, 200, (320, 180), speed=3), fps=10)
@@ -134,7 +134,7 @@ class TestShots:
         path = write_video(tmp_path / "a.mp4", scene(1, 250, speed=0), fps=10)
         keyframes, said = select(Shots, path, longest_take=4000)
         assert len(keyframes) == 1
-        assert said == ["frames seen: 250; shots: 1; keyframes kept: 1; near-duplicates dropped: 6"]
+        assert said == ["frames seen: 250; shots: 1; keyframes kept: 1; near-duplicates dropped: 6; blank: 0"]
 
     def test_a_shot_like_the_one_before_keeps_its_place_in_the_count(self, tmp_path: Path) -> None:
         frames = [*scene(1, 25, speed=0), *scene(2, 25, speed=0)]
@@ -147,8 +147,24 @@ class TestShots:
         assert [(k.index, k.shot.index) for k in keyframes] == [(0, 0), (1, 2)]
         assert (
             spans(keyframes) == [(0, 1000), (2000, 3000)]
-            and "shots: 3; keyframes kept: 2; near-duplicates dropped: 1" in said[0]
+            and "shots: 3; keyframes kept: 2; near-duplicates dropped: 1; blank: 0" in said[0]
         )
+
+    def test_a_blank_shot_gets_no_keyframe(self, tmp_path: Path) -> None:
+        blank = [np.full((180, 320, 3), 20, np.uint8)] * 30
+        bars = [frame.copy() for frame in blank]
+        for frame in bars:
+            frame[:20] = frame[-20:] = 255  # bars of a wide picture show nothing either
+        path = write_video(tmp_path / "a.mp4", [*scene(1, 30), *blank, *scene(2, 30), *bars], fps=25)
+        keyframes, said = select(Shots, path)
+        assert [keyframe.shot.index for keyframe in keyframes] == [0, 2]
+        assert said[0].endswith("blank: 2")
+        assert len(select(Shots, path, blank=0, near=None)[0]) == 4
+
+    def test_a_video_that_shows_nothing_keeps_one(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", [np.full((180, 320, 3), 20, np.uint8)] * 50, fps=25)
+        keyframes, _ = select(Shots, path)
+        assert spans(keyframes) == [(0, 2000)]
 
     def test_the_sharpest_frame_of_the_middle_half_is_chosen(self, tmp_path: Path) -> None:
         import cv2
@@ -168,7 +184,7 @@ class TestShots:
 
     def test_a_picture_that_is_shown_on_needs_no_second_look(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mkv", numbered(4), times=[0, 100, 40_000, 40_100])
-        keyframes, _ = select(Shots, path, near=None, threshold=1000)
+        keyframes, _ = select(Shots, path, near=None, threshold=1000, blank=0)
         assert len(keyframes) == 2 and keyframes[-1].at >= 40_000
 
     def test_few_frames_are_held_however_long_the_take(self, tmp_path: Path) -> None:
