@@ -32,7 +32,7 @@ def fit(image: Image.Image, settings: dict[str, Any]) -> Image.Image:
 
 def _middle(image: Image.Image, widest: float | None) -> tuple[float, float, float, float]:
     """The box of the middle of an image whose sides are at most as `widest` : 1."""
-    width, height = image.size
+    width, height = map(float, image.size)
     if widest:
         width, height = min(width, height * widest), min(height, width * widest)
     left, top = (image.width - width) / 2, (image.height - height) / 2
