@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .entries import COMMANDS, points
 from .errors import InputError, VdescError
 
 app = typer.Typer(
@@ -50,7 +51,7 @@ def main() -> None:
 
 def commands() -> None:
     """Adds the sub-commands that installed packages bring through the entry-point group `vdesc.commands`."""
-    for point in importlib.metadata.entry_points(group="vdesc.commands"):
+    for point in points().select(group=COMMANDS):
         try:
             app.add_typer(point.load(), name=point.name)
         except Exception as error:  # a stranger's sub-command must not stop the others
@@ -130,9 +131,9 @@ def _plugins(context: typer.Context) -> None:
 @plugins_app.command("list")
 def plugins_list(as_json: AsJson = False) -> None:
     """Lists the plugins that are installed, by kind, and those that are broken."""
-    from .listing import show_plugins
+    from .catalogue import show
 
-    show_plugins(as_json)
+    show(as_json)
 
 
 @plugins_app.command("info")
@@ -180,7 +181,7 @@ def cache_show() -> None:
 @cache_app.command("clear")
 def cache_clear(
     part: Annotated[
-        str | None, typer.Argument(help="look, observe, propose, score, features or frames; else all.")
+        str | None, typer.Argument(help="catalogue, look, observe, propose, score, features, frames.")
     ] = None,
 ) -> None:
     """Removes what the cache holds, or one part of it."""

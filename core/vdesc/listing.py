@@ -1,11 +1,9 @@
-"""What `vdesc plugins`, `cache` and `doctor` print."""
+"""What `vdesc plugins info`, `plugins check`, `cache` and `doctor` print."""
 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,47 +12,9 @@ from rich.table import Table
 from .cache import PARTS, Cache
 from .errors import SettingsError, nearest
 from .kinds import KINDS
-from .registry import SLOW, Found, Registry
+from .registry import Found, Registry
 
 console = Console(highlight=False)
-
-
-def show_plugins(as_json: bool = False) -> None:
-    """Prints every plugin by kind, with its package and first line, then those that are broken."""
-    registry = Registry()
-    found = registry.all()
-    if as_json:
-        rows: list[dict[str, Any]] = [
-            {
-                "kind": f.plugin.kind,
-                "name": f.plugin.name,
-                "package": f.package,
-                "version": f.version,
-                "about": about(f),
-            }
-            for f in found
-        ]
-        broken = [{"entry": b.entry, "package": b.package, "reason": b.reason} for b in registry.broken]
-        print(json.dumps({"plugins": rows, "broken": broken}, indent=1, ensure_ascii=False))
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in ("kind", "name", "package", "what it does"):
-        table.add_column(column, no_wrap=column != "what it does")
-    for f in found:
-        table.add_row(f.plugin.kind, f.plugin.name, f"{f.package} {f.version}", escape(about(f)))
-    console.print(table)
-    for b in registry.broken:
-        console.print("[red]broken:[/red] " + escape(f"{b.entry} of {b.package}: {b.reason}"), soft_wrap=True)
-    for name, seconds in registry.seconds.items():
-        if seconds > SLOW:
-            console.print(
-                f"[yellow]slow:[/yellow] {name} takes {seconds:.1f} s to import: import heavy libraries in load()"
-            )
-
-
-def about(found: Found) -> str:
-    """The first line of a plugin's docstring."""
-    return (inspect.getdoc(found.plugin) or "").split("\n")[0]
 
 
 def bearers(name: str) -> list[Found]:

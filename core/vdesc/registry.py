@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import time
 from collections.abc import Iterator
@@ -13,25 +12,14 @@ import pluggy
 from pydantic import BaseModel, ValidationError
 
 from . import hookspecs
+from .entries import Entry, entries
 from .errors import PluginError, SettingsError, nearest
 from .kinds import KINDS, Plugin
 
-GROUP = "vdesc"
 HOOKS = {kind: kind + "s" for kind in KINDS}
 SLOW = 1.0  # seconds of import above which a plugin is said to slow the program
 
 P = TypeVar("P", bound=Plugin)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry point as its metadata gives it, before anything of it is imported."""
-
-    name: str
-    value: str
-    package: str
-    version: str
-    point: importlib.metadata.EntryPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,7 @@ class Registry:
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager("vdesc")
         self.manager.add_hookspecs(hookspecs)
-        self.entries = _entries()
+        self.entries = entries()
         self.broken: list[Broken] = []
         self.seconds: dict[str, float] = {}
         self._found: list[Found] = []
@@ -175,14 +163,6 @@ def split(spec: str) -> tuple[str, str]:
     """The name and the shorthand value of `uniform:10`; the value is empty where there is no colon."""
     name, _, value = spec.strip().partition(":")
     return name, value
-
-
-def _entries() -> list[Entry]:
-    entries = []
-    for point in importlib.metadata.entry_points(group=GROUP):
-        dist = point.dist
-        entries.append(Entry(point.name, point.value, dist.name if dist else "?", dist.version if dist else "0", point))
-    return sorted(entries, key=lambda entry: (entry.package != "vdesc", entry.name))
 
 
 def _reason(error: BaseException) -> str:

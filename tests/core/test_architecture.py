@@ -32,10 +32,12 @@ MAY_IMPORT = {
     "document": {"data", "errors"},
     "hub": {"errors"},
     # the engine
-    "registry": {"hookspecs", "errors", "kinds"},
+    "registry": {"entries", "hookspecs", "errors", "kinds"},
     "settings": {"errors", "registry"},
     "crew": ENGINE,
     "record": {"data"},
+    "entries": set(),
+    "catalogue": {"cache", "entries", "errors", "registry"},
     "pipeline": ENGINE | {"crew", "document", "media", "planning", "ranking", "record", "similarity", "timing"},
     # the plugin author's kit
     "fakes": {"data", "files", "hookspecs", "kinds", "media"},
@@ -45,7 +47,7 @@ MAY_IMPORT = {
     "scaffold": {"errors", "files", "__init__"},
     "doctor": {"cache", "crew", "registry"},
     # the command line
-    "cli": {"errors", "session", "listing", "scaffold", "settings"},
+    "cli": {"catalogue", "entries", "errors", "session", "listing", "scaffold", "settings"},
     "session": {"cache", "cli", "data", "errors", "lines", "pipeline", "settings"},
     "listing": {"cache", "doctor", "errors", "kinds", "registry", "settings", "testing"},
 }
