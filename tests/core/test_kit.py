@@ -34,7 +34,10 @@ from vdesc.testing import assert_contract, check, module
 FAKES = [
     testing.FakeKeyframer, testing.FakeObserver, testing.FakeCaptioner, testing.FakeRanker, testing.FakeWriter,
 ]  # fmt: skip
-INSTALLED = sorted(Registry().all(), key=lambda found: found.plugin.name)
+ELSEWHERE = {"alignment"}  # needs a model: tests/plugins/test_alignment.py makes a tiny one
+INSTALLED = sorted(
+    (found for found in Registry().all() if found.plugin.name not in ELSEWHERE), key=lambda found: found.plugin.name
+)
 
 
 @pytest.mark.parametrize("fake", FAKES)
@@ -50,10 +53,7 @@ def test_a_fake_fails_when_asked_to_and_that_is_one_sentence(fake):
 
 @pytest.mark.parametrize("found", INSTALLED, ids=lambda found: f"{found.plugin.kind}-{found.plugin.name}")
 def test_every_installed_plugin_keeps_the_contract(found):
-    problems = check(found.plugin)
-    if len(problems) == 1 and "could not be loaded" in problems[0]:
-        pytest.skip(problems[0])
-    assert problems == []
+    assert check(found.plugin) == []
 
 
 class Good(Captioner):

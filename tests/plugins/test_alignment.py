@@ -18,7 +18,7 @@ from transformers import (
 )
 from vdesc import Candidate, ModelError
 from vdesc.registry import create
-from vdesc.testing import slots
+from vdesc.testing import assert_contract, slots
 from vdesc_alignment import Alignment
 from vdesc_clipgpt.words import train_tokenizer
 
@@ -102,6 +102,10 @@ def test_a_slot_of_several_frames_takes_their_mean(ranker: Alignment):
     one, other = ranker.score(apart, [Candidate(i, SAID[0], "x") for i in range(2)])
     both = ranker.score([two], [Candidate(two.index, SAID[0], "x")])[0]
     assert both == pytest.approx((one + other) / 2, abs=1e-5)
+
+
+def test_it_keeps_the_contract(ranker: Alignment):
+    assert_contract(Alignment, model=ranker.options.model)
 
 
 def test_a_model_that_is_not_there_gets_a_sentence_at_once():
