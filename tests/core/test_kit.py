@@ -334,13 +334,13 @@ def test_the_doctor_names_the_command_that_brings_an_extra(monkeypatch):
     real = metadata.version
 
     def version(name: str) -> str:
-        if name == "onnxruntime":
+        if name == "pycocoevalcap":
             raise metadata.PackageNotFoundError(name)
         return "0.1" if name == "numpy" else real(name)
 
     monkeypatch.setattr(metadata, "version", version)
     checks = {check.topic: check for check in examine(Registry(), Cache())}
-    assert (checks["extra fast"].state, checks["extra fast"].next_step) == ("missing", "pip install 'vdesc[fast]'")
+    assert (checks["extra train"].state, checks["extra train"].next_step) == ("missing", "pip install 'vdesc[train]'")
     assert (checks["numpy"].state, checks["numpy"].text) == ("broken", "0.1 does not fit >=1.26")
 
 
