@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -72,7 +72,6 @@ class Settings(Section):
     ranking: Ranking = Ranking()
     timing: Timing = Timing()
     options: dict[str, dict[str, Any]] = Field({}, description="Options of plugins, by plugin name.")
-    kind: Literal["captions"] = Field("captions", description="What the cues are for.")
 
 
 def layered(

@@ -1,6 +1,5 @@
 """From a picture to the encoder's input: one preprocessing for training and inference."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -44,8 +43,3 @@ def tensor(image: Image.Image, settings: dict[str, Any]) -> torch.Tensor:
     values = np.asarray(image, dtype=np.float32) / 255
     values = (values - np.asarray(settings["mean"], np.float32)) / np.asarray(settings["std"], np.float32)
     return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
-
-
-def batch(pictures: Iterable[np.ndarray], settings: dict[str, Any]) -> torch.Tensor:
-    """The encoder's input (n, 3, size, size) for RGB uint8 arrays (height, width, 3)."""
-    return torch.stack([tensor(fit(Image.fromarray(picture), settings), settings) for picture in pictures])

@@ -142,13 +142,22 @@ def test_crop_is_what_resizing_first_and_cutting_then_gives(width: int, height: 
     assert np.abs(np.asarray(pixels.fit(image, CLIP_IMAGE | {"size": 32}), int) - wanted).max() <= 1
 
 
-def test_pixels_are_normalised_and_a_batch_is_its_pictures() -> None:
+def test_pixels_are_normalised() -> None:
     settings = dict(size=8, resize="squash", mean=[0.5, 0.25, 0], std=[0.5, 0.25, 1])
-    grey, noise = np.full((5, 9, 3), 255, np.uint8), np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
-    both = pixels.batch([grey, noise], settings)
-    assert both.shape == (2, 3, 8, 8)
-    torch.testing.assert_close(both[0].mean((1, 2)), torch.tensor([1.0, 3.0, 1.0]))
-    assert torch.equal(both[1], pixels.batch([noise], settings)[0])
+    white = pixels.tensor(pixels.fit(Image.new("L", (9, 5), 255), settings), settings)
+    assert white.shape == (3, 8, 8)
+    torch.testing.assert_close(white.mean((1, 2)), torch.tensor([1.0, 3.0, 1.0]))
+
+
+def test_a_wide_picture_is_cut_to_its_middle_before_it_is_squashed() -> None:
+    wide = Image.new("RGB", (100, 20), "red")
+    wide.paste("blue", (35, 0, 65, 20))  # the middle, 1.5 : 1
+    shown = np.asarray(pixels.fit(wide, dict(size=8, resize="squash", widest=1.5)))
+    assert (shown[:, 1:-1] == (0, 0, 255)).all()  # the filter reaches a little over the edge
+    high = np.asarray(pixels.fit(wide.rotate(90, expand=True), dict(size=8, resize="squash", widest=1.5)))
+    assert (high[1:-1] == (0, 0, 255)).all()
+    whole = np.asarray(pixels.fit(wide, dict(size=8, resize="squash")))
+    assert (whole[:, 0] == (255, 0, 0)).all()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """The sub-commands that training adds: `vdesc data`, `vdesc train`, `vdesc eval`. Light to import."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from vdesc.errors import MissingExtra
 
 data = typer.Typer(help="Brings data sets into a caption table.", no_args_is_help=True)
 train = typer.Typer(help="Trains a captioner.", no_args_is_help=True)
@@ -43,9 +45,8 @@ def clipgpt(
 ) -> None:
     """Trains clipgpt by a recipe; run again, it goes on from the last checkpoint."""
     from .recipes import read_recipe
-    from .tools import need_training
 
-    need_training()
+    _need_training()
     from vdesc_clipgpt.train import Recipe
     from vdesc_clipgpt.train import train as run
 
@@ -66,10 +67,15 @@ def evaluate_clipgpt(
     precision: Annotated[str, typer.Option(help="float32, or int8, the fast mode of a CPU.")] = "float32",
 ) -> None:
     """Prints BLEU, ROUGE-L, CIDEr-D and diversity of clipgpt's captions."""
-    from .tools import need_training
-
-    need_training()
+    _need_training()
     from vdesc_clipgpt.train import evaluate as run
 
     for name, value in run(model, table, split, beam, precision).items():
         print(f"{name:>10} {value:.4f}")
+
+
+def _need_training() -> None:
+    """Raises `MissingExtra` where a package that training uses is not installed."""
+    for package in ("accelerate", "pycocoevalcap"):
+        if find_spec(package) is None:
+            raise MissingExtra("training", package, "train")
