@@ -10,7 +10,9 @@ from vdesc.errors import SettingsError
 from vdesc_clipgpt.checkpoint import load_model
 from vdesc_clipgpt.decoding import Decoding
 from vdesc_clipgpt.pack import pack
-from vdesc_clipgpt.train import Recipe, caption_items, train
+from vdesc_clipgpt.recipe import Recipe
+from vdesc_clipgpt.train import train
+from vdesc_clipgpt.trainer import caption_items
 from vdesc_training.metrics import normal, score
 from vdesc_training.recipes import read_recipe
 from vdesc_training.table import Item, read_table, write_table
@@ -38,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ImageDraw.Draw(image).ellipse((i % 8, 4, i % 8 + 9, 14), fill="white")
         image.save(folder / f"{i}.png")
         split = "val" if i >= 36 else "train"
-        items.append(Item(str(i), f"{i}.png", split, (f"A {colour} picture .", f"The picture is {colour} .")))
+        items.append(Item(str(i), (f"{i}.png",), split, (f"A {colour} picture .", f"The picture is {colour} .")))
     assert write_table(folder, items) == 42
     return folder
 
@@ -150,4 +152,4 @@ def test_flickr8k_is_read_with_its_split(shared: Path, tmp_path: Path):
     assert {split: sum(item.split == split for item in items) for split in ("train", "val", "test")} == {
         "train": 6000, "val": 1000, "test": 1000,
     }  # fmt: skip
-    assert all(len(item.captions) >= 4 and (tmp_path / item.image).is_file() for item in items[::500])
+    assert all(len(item.captions) >= 4 and (tmp_path / item.images[0]).is_file() for item in items[::500])

@@ -33,4 +33,4 @@ def _unpacked(source: Path, folder: Path, captions: dict[str, list[str]]) -> Ite
                 stem = PurePosixPath(member).stem
                 if stem in captions:
                     (folder / "images" / name).write_bytes(photos.read(member))
-                    yield Item(stem, f"images/{name}", split, tuple(captions[stem]))
+                    yield Item(stem, (f"images/{name}",), split, tuple(captions[stem]))

@@ -1,6 +1,6 @@
 """The caption table: the one form that every data set is brought into, and the only one that training reads.
 
-A folder with `captions.jsonl` (one item a line: id, image path within the folder, split, captions) beside its images.
+A folder with `captions.jsonl`, one item a line, beside its pictures.
 """
 
 import json
@@ -13,12 +13,23 @@ TABLE = "captions.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture with its reference captions; `split` is train, val or test."""
+    """What has captions: a photo, a video or a stretch of one, or words alone.
+
+    Args:
+        id: distinct within the table.
+        images: paths within the folder: one for a photo, the keyframes in order for a video, none for text alone.
+        split: `train`, `val` or `test`.
+        captions: the references.
+        video: the name of the video that it is a stretch of; all its stretches are in one split.
+        span: where in the video it starts and ends, in milliseconds.
+    """
 
     id: str
-    image: str
+    images: tuple[str, ...]
     split: str
     captions: tuple[str, ...]
+    video: str = ""
+    span: tuple[int, int] | None = None
 
 
 def write_table(folder: Path, items: Iterable[Item]) -> int:
@@ -27,7 +38,8 @@ def write_table(folder: Path, items: Iterable[Item]) -> int:
     partial, count = folder / (TABLE + ".partial"), 0
     with partial.open("w", encoding="utf-8") as file:
         for item in items:
-            file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
+            row = {key: value for key, value in asdict(item).items() if value or key == "images"}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
     partial.replace(folder / TABLE)
     return count
@@ -39,4 +51,8 @@ def read_table(folder: Path, split: str | None = None) -> Iterator[Item]:
         for line in file:
             row = json.loads(line)
             if split in (None, row["split"]):
-                yield Item(row["id"], row["image"], row["split"], tuple(row["captions"]))
+                span = row.get("span")
+                yield Item(
+                    row["id"], tuple(row["images"]), row["split"], tuple(row["captions"]), row.get("video", ""),
+                    (span[0], span[1]) if span else None,
+                )  # fmt: skip
