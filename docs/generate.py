@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from vdesc import Trainer
 from vdesc.cli import app, commands
 from vdesc.registry import Registry
 from vdesc.settings import Section, Settings
@@ -64,6 +65,9 @@ def plugin_table() -> str:
             parts += [
                 _option(f"{f.plugin.name}.{name}", field) for name, field in f.plugin.Options.model_fields.items()
             ]
+        if issubclass(f.plugin, Trainer):
+            parts += ["", f"## Recipe of `{f.plugin.name}`", "", "| key | default | meaning |", "|---|---|---|"]
+            parts += [_option(name, field) for name, field in f.plugin.Recipe.model_fields.items()]
     parts += ["", "## Settings", "", "| setting | default | meaning |", "|---|---|---|", *_settings(Settings, ""), ""]
     return "\n".join(parts)
 

@@ -18,7 +18,7 @@ from .files import write_atomic
 if TYPE_CHECKING:
     import numpy as np
 
-PARTS = ("catalogue", "look", "observe", "propose", "score", "features", "frames")
+PARTS = ("catalogue", "look", "observe", "propose", "score", "features", "frames", "models")
 
 
 def default_root() -> Path:

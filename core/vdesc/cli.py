@@ -181,7 +181,7 @@ def cache_show() -> None:
 @cache_app.command("clear")
 def cache_clear(
     part: Annotated[
-        str | None, typer.Argument(help="catalogue, look, observe, propose, score, features, frames.")
+        str | None, typer.Argument(help="catalogue, look, observe, propose, score, features, frames, models.")
     ] = None,
 ) -> None:
     """Removes what the cache holds, or one part of it."""

@@ -125,13 +125,23 @@ class Metric(Plugin):
 
 
 class Trainer(Plugin):
-    """Trains a captioner."""
+    """Trains a captioner. Its `Recipe` says what decides the result; the field descriptions become the help."""
 
     kind = "trainer"
 
+    class Recipe(BaseModel):
+        """Nothing to decide. A trainer with settings has a `Recipe` of its own, with pydantic fields."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
     @abstractmethod
-    def train(self, recipe: Mapping[str, Any], out: Path) -> Path:
-        """The folder of the trained model, under `out`."""
+    def train(self, recipe: Any, data: Path, out: Path) -> Path:
+        """The folder of the trained model, under `out`; a run that was stopped goes on from what is there.
+
+        Args:
+            recipe: an instance of `Recipe`.
+            data: a folder with a caption table.
+        """
 
 
 KINDS: dict[str, type[Plugin]] = {

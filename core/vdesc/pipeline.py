@@ -229,12 +229,12 @@ def _proposed(
     parts = ["propose", video.digest, *crew.identity(crew.keyframer), shown, *crew.identity(captioner), n]
 
     def work() -> tuple[Candidate, ...]:
-        return _sound(captioner, slots, crew.ready(captioner).propose(slots, n), n)
+        return sound(captioner, slots, crew.ready(captioner).propose(slots, n), n)
 
     return _remembered(crew, "propose", parts, captioner, tuple[Candidate, ...], work)
 
 
-def _sound(captioner: Captioner, slots: Sequence[Slot], proposed: Any, n: int) -> tuple[Candidate, ...]:
+def sound(captioner: Captioner, slots: Sequence[Slot], proposed: Any, n: int) -> tuple[Candidate, ...]:
     """The candidates that can be used; what a plugin got wrong is noted."""
     left = {slot.index: n for slot in slots}
     kept = []

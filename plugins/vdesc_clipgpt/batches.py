@@ -1,66 +1,216 @@
-"""Batches of photos with their captions, as training reads them."""
+"""Batches of a table's items with their captions, as training reads them.
+
+What an item looks like in an epoch is a function of the seed, the epoch and the item alone, so that neither the number
+of worker processes nor a resume changes it.
+"""
 
 import random
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
-from torch.utils.data import Dataset
-from transformers import PreTrainedTokenizerFast
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from vdesc import InputError
+from vdesc_training.features import FeatureStore
 from vdesc_training.table import Item
 
 from . import pixels, words
 from .config import ClipGPTConfig
+from .model import ClipGPTModel
 
 
-class Photos(Dataset):
-    """Photos of a table as encoder input, each with all its captions; training crops and mirrors them."""
+class Source(Protocol):
+    """Where an item's input for the model comes from; `key` names the argument of `ClipGPTModel.forward`."""
 
-    def __init__(
-        self, folder: Path, items: list[Item], config: ClipGPTConfig, smallest_crop: float = 1.0, captions: int = 0
-    ):
-        self.folder, self.items, self.config = folder, items, config
-        self.smallest_crop, self.captions = smallest_crop, captions
+    key: str
+
+    def plain(self, item: Item) -> Tensor:
+        """The item as inference sees it. Raises `InputError` where it cannot be read."""
+
+    def varied(self, item: Item, chance: random.Random) -> Tensor:
+        """The item as training sees it once."""
+
+
+class Photos:
+    """Pixels of items' pictures: (3, size, size), or (frames, 3, size, size) for a mapper that reads several.
+
+    Args:
+        folder: the table's.
+        smallest_crop: the least share of each side that a varied picture keeps; half of them are mirrored. 1: none is.
+    """
+
+    key = "pixels"
+
+    def __init__(self, folder: Path, model: ClipGPTModel, smallest_crop: float = 1.0):
+        self.folder, self.settings, self.pictures = folder, model.config.image, model.pictures
+        self.smallest_crop = smallest_crop
+
+    def plain(self, item: Item) -> Tensor:
+        """The pictures, fitted as inference fits them."""
+        return self._tensor(item, lambda image: image)
+
+    def varied(self, item: Item, chance: random.Random) -> Tensor:
+        """The pictures, cropped and mirrored by chance, all of an item alike."""
+        if self.smallest_crop == 1:
+            return self.plain(item)
+        seed = chance.random()
+        return self._tensor(item, lambda image: _varied(image, self.smallest_crop, random.Random(seed)))
+
+    def _tensor(self, item: Item, change: Callable[[Image.Image], Image.Image]) -> Tensor:
+        shown = []
+        for name in spread(item.images, self.pictures):
+            fitted = pixels.fit(change(_opened(self.folder / name)), self.settings)
+            shown.append(pixels.tensor(fitted, self.settings))
+        return torch.stack(shown) if self.pictures > 1 else shown[0]
+
+
+class Blind:
+    """No input: the items are words alone."""
+
+    key = "blind"
+
+    def plain(self, item: Item) -> Tensor:
+        """Nothing."""
+        return torch.empty(0)
+
+    def varied(self, item: Item, chance: random.Random) -> Tensor:
+        """Nothing."""
+        return torch.empty(0)
+
+
+KEYS = (Photos.key, "features", Blind.key)
+
+
+class Stored:
+    """Features of items from a store: (tokens, width), those of several frames one after another.
+
+    A row of the store is a picture: of the first view the frames in order, then those of the next view.
+    """
+
+    key = "features"
+
+    def __init__(self, store: FeatureStore, pictures: int):
+        self.store, self.pictures, self.views = store, pictures, store.about.get("views", 1)
+
+    def plain(self, item: Item) -> Tensor:
+        """The features of the pictures as they are."""
+        return self._view(item, 0)
+
+    def varied(self, item: Item, chance: random.Random) -> Tensor:
+        """The features of one of the views."""
+        return self._view(item, chance.randrange(self.views))
+
+    def _view(self, item: Item, number: int) -> Tensor:
+        rows = self.store.get(item.id).unflatten(0, (self.views, -1))[number]
+        return rows[spread(range(len(rows)), self.pictures)].flatten(0, 1).float()
+
+
+def spread(rows: Sequence[Any], count: int) -> list[Any]:
+    """`count` of the rows, spread evenly, repeated where there are too few; one: that in the middle."""
+    return [rows[(2 * i + 1) * len(rows) // (2 * count)] for i in range(count)]
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as photo:
+            return photo.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as a picture: {error}") from error
+
+
+def _varied(image: Image.Image, smallest: float, chance: random.Random) -> Image.Image:
+    """A random crop of at least `smallest` of each side, mirrored half of the time."""
+    width, height = (max(1, int(side * chance.uniform(smallest, 1))) for side in image.size)
+    left, top = chance.randint(0, image.width - width), chance.randint(0, image.height - height)
+    image = image.crop((left, top, left + width, top + height))
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance.random() < 0.5 else image
+
+
+class Lessons(Dataset):
+    """Items with their captions as token ids. An index is (epoch, number); of a number alone the item comes plain.
+
+    Args:
+        captions: how many of an item's captions are drawn each epoch; 0: all.
+    """
+
+    def __init__(self, source: Source, items: Sequence[Item], ids: list[list[list[int]]], seed: int, captions: int = 0):
+        self.source, self.items, self.ids, self.seed, self.captions = source, items, ids, seed, captions
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        """`pixels` (3, size, size) and `captions` of the i-th item."""
-        item = self.items[i]
-        with Image.open(self.folder / item.images[0]) as photo:
-            image = photo.convert("RGB")
-        if self.smallest_crop < 1:
-            image = _varied(image, self.smallest_crop)
-        fitted = pixels.fit(image, self.config.image)
-        few = 0 < self.captions < len(item.captions)
-        said = random.sample(item.captions, self.captions) if few else item.captions
-        return {"pixels": pixels.tensor(fitted, self.config.image), "captions": said}
+    def __getitem__(self, index: Any) -> dict[str, Any]:
+        """A `row`, and in `broken` what could not be read on the way to it.
+
+        For an item that cannot be read the next one stands in: each batch has as many as it should.
+        """
+        epoch, number = index if isinstance(index, tuple) else (None, index)
+        broken: list[str] = []
+        for place in range(number, number + len(self.items)):
+            try:
+                return self.row(place % len(self.items), epoch) | {"broken": broken}
+            except InputError as error:
+                broken.append(str(error))
+        return {"broken": broken}
+
+    def row(self, number: int, epoch: int | None = None) -> dict[str, Any]:
+        """An item's `id`, its input under the source's key, its `captions`. Raises `InputError`."""
+        item, ids = self.items[number], self.ids[number]
+        if epoch is None:
+            return {"id": item.id, self.source.key: self.source.plain(item), "captions": ids}
+        chance = random.Random(f"{self.seed} {epoch} {number}")
+        if 0 < self.captions < len(ids):
+            ids = chance.sample(ids, self.captions)
+        return {"id": item.id, self.source.key: self.source.varied(item, chance), "captions": ids}
 
 
-def _varied(image: Image.Image, smallest: float) -> Image.Image:
-    """A random crop of at least `smallest` of each side, mirrored half of the time."""
-    width, height = (int(side * random.uniform(smallest, 1)) for side in image.size)
-    left, top = random.randint(0, image.width - width), random.randint(0, image.height - height)
-    image = image.crop((left, top, left + width, top + height))
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else image
+class Order(Sampler):
+    """The items of an epoch in an order of its own, as (epoch, number); what would not fill a step is left out.
+
+    Args:
+        step: how many items one step of all processes takes.
+        epoch: says which epoch it is.
+    """
+
+    def __init__(self, items: int, step: int, seed: int, epoch: Callable[[], int]):
+        self.items, self.seed, self.epoch = items, seed, epoch
+        self.count = items // step * step or items
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch, numbers = self.epoch(), list(range(self.items))
+        random.Random(f"{self.seed} {epoch}").shuffle(numbers)
+        yield from ((epoch, number) for number in numbers[: self.count])
 
 
-class Collator:
-    """Batches of `Photos`: pixels (n, 3, size, size), labels (n, captions, length) padded with -100."""
+def encoded(captions: Sequence[Sequence[str]], tokenizer: Any, config: ClipGPTConfig) -> list[list[list[int]]]:
+    """Token ids of each item's captions, each ended by EOS, or cut where the model's longest caption ends."""
+    texts = [words.lesson(caption, config.text) for some in captions for caption in some]
+    ids = iter(tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else iter(())
+    end = tokenizer.eos_token_id
+    return [[[*next(ids), end][: config.max_tokens] for _ in some] for some in captions]
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, config: ClipGPTConfig):
-        self.tokenizer, self.config = tokenizer, config
 
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """The rows as one batch."""
-        most, end = max(len(row["captions"]) for row in rows), self.tokenizer.eos_token_id
-        texts = [[words.lesson(caption, self.config.text) for caption in row["captions"]] for row in rows]
-        ids = [[[*self.tokenizer.encode(text), end][: self.config.max_tokens] for text in row] for row in texts]
-        longest = max(len(caption) for row in ids for caption in row)
-        labels = torch.full((len(rows), most, longest), -100)
-        for i, row in enumerate(ids):
-            for j, caption in enumerate(row):
-                labels[i, j, : len(caption)] = torch.tensor(caption)
-        return {"pixels": torch.stack([row["pixels"] for row in rows]), "labels": labels}
+def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lessons as one batch: the input under its source's key, `labels`, `ids`, and what is `broken`.
+
+    The labels are (n, captions, length), padded with -100.
+    """
+    broken = [text for row in rows for text in row.get("broken", ())]
+    rows = [row for row in rows if "id" in row]
+    if not rows:
+        return {"broken": broken}
+    key = next(key for key in KEYS if key in rows[0])
+    captions = [row["captions"] for row in rows]
+    longest = max(len(ids) for some in captions for ids in some)
+    labels = torch.full((len(rows), max(map(len, captions)), longest), -100)
+    for i, some in enumerate(captions):
+        for j, ids in enumerate(some):
+            labels[i, j, : len(ids)] = torch.tensor(ids)
+    ids = [row["id"] for row in rows]
+    return {key: torch.stack([row[key] for row in rows]), "labels": labels, "ids": ids, "broken": broken}

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import AutoConfig, GPT2Config, PretrainedConfig
 
-MAPPERS = ("mlp", "transformer", "encoder", "concat", "cross", "grid")
+MAPPERS = ("mlp", "transformer", "encoder", "concat", "cross", "framewise", "grid")
 READS = ("pooled", "projected", "grid")
 
 
@@ -26,8 +26,16 @@ class ClipGPTConfig(PretrainedConfig):
         image: preprocessing: `size` in pixels, `resize` (`squash` or `crop`), for `squash` perhaps `widest` (the
             greatest ratio of sides), `mean`, `std` (0..1 scale).
         text: what the model was taught to say: `lower` is lower case without a final stop, `plain` is the captions as
-            they were. People read a sentence that is made of either.
+            they were. People read a sentence that is made of either. Of `verbatim` they read what was said: as `plain`,
+            but no stop is added.
         max_tokens: the longest caption that training saw, in tokens.
+        positions: `plain`; or `doubled`, as clip-gpt-captioning's loop has them: GPT-2's place vectors count twice, and
+            three times on the prefix once a token was said. Such a model captions, but is not trained further.
+        stop: the token that ends a caption and belongs to it (ClipCap: the full stop); unset: EOS, which does not.
+        drop_last: whether a caption is read without its last token, whatever that is (clip-gpt-captioning).
+        search: where beams keep what has ended: `ended` sets it aside, `averaged` leaves it among them (ClipCap).
+        beams, no_repeat: how the model speaks where the person asks for nothing else; see `Decoding`.
+        matcher: the settings of its `Matcher`, where it has one.
         language: what the model speaks, as a BCP 47 tag.
     """
 
@@ -51,6 +59,13 @@ class ClipGPTConfig(PretrainedConfig):
         text: str = "plain",
         max_tokens: int = 40,
         language: str = "en",
+        positions: str = "plain",
+        stop: int | None = None,
+        drop_last: bool = False,
+        search: str = "ended",
+        beams: int = 3,
+        no_repeat: int = 3,
+        matcher: dict[str, Any] | None = None,
         **kwargs: Any,
     ):
         self.encoder = encoder or {"model_type": "clip_vision_model"}
@@ -60,6 +75,8 @@ class ClipGPTConfig(PretrainedConfig):
         self.frames, self.normalize, self.begin, self.dropout = frames, normalize, begin, dropout
         self.image = image or CLIP_IMAGE
         self.text, self.max_tokens, self.language = text, max_tokens, language
+        self.positions, self.stop, self.drop_last = positions, stop, drop_last
+        self.search, self.beams, self.no_repeat, self.matcher = search, beams, no_repeat, matcher
         super().__init__(**kwargs)
 
     def encoder_config(self) -> PretrainedConfig:

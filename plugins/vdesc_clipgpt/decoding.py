@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -42,31 +42,43 @@ class Decoding:
 def decode(
     model: ClipGPTModel, prefix: Tensor, how: Decoding, n: int = 1, numbers: Sequence[int] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Token ids (images, n, length), padded with EOS, and their mean log-probability (images, n), best first.
+    """Token ids (images, n, length), padded with the end, and their mean log-probability (images, n), best first.
 
-    The log-probability is the model's own, at temperature 1, before the repetition guard; the mean counts the EOS.
+    The end is EOS, or what the model's config calls `stop`. The log-probability is the model's own, at temperature 1,
+    before the repetition guard; the mean counts the end.
 
     Args:
         prefix: (images, prefix, hidden), from `ClipGPTModel.map`.
         numbers: the number of each image, by default 0, 1, ...; with the seed it decides what is drawn, so that sampled
             captions do not depend on how images were batched.
     """
-    decoder = model.decoder
-    end = cast(int, decoder.config.eos_token_id)
+    decoder, doubled, end = model.decoder, model.config.positions == "doubled", _end(model)
     length = min(how.max_tokens, decoder.config.n_positions - prefix.shape[1])
     prefix = prefix.to(decoder.transformer.wte.weight.dtype)
     if how.temperature == 0 and max(how.beams, n) > 1:
         beams = max(how.beams, n)
-        tokens, score = _search(Steps(decoder, prefix, beams, length), how, beams, length, end)
+        search = _averaged if model.config.search == "averaged" else _search
+        tokens, score = search(Steps(decoder, prefix, beams, length, doubled), how, beams, length, end)
     else:
         draws = None
         if how.temperature > 0:
             draws = _draws(how.seed, numbers or range(len(prefix)), n, length).to(prefix.device)
-        tokens, score = _follow(Steps(decoder, prefix, n, length), how, n, length, end, draws)
+        tokens, score = _follow(Steps(decoder, prefix, n, length, doubled), how, n, length, end, draws)
     score, order = score.sort(descending=True, stable=True)
     tokens = tokens.gather(1, order[..., None].expand_as(tokens))[:, :n]
     longest = int(tokens.ne(end).sum(-1).max()) + 1
     return tokens[..., :longest], score[:, :n]
+
+
+def read(model: ClipGPTModel, tokenizer: Any, tokens: Tensor) -> list[str]:
+    """The words of each row of tokens (rows, length) that `decode` gave."""
+    end, last = _end(model), -1 if model.config.drop_last else None
+    rows = [row[: row.index(end) + 1] if end in row else row for row in tokens.tolist()]
+    return tokenizer.batch_decode([row[:last] for row in rows], skip_special_tokens=True)
+
+
+def _end(model: ClipGPTModel) -> int:
+    return cast(int, model.decoder.config.eos_token_id) if model.config.stop is None else model.config.stop
 
 
 def _draws(seed: int, numbers: Sequence[int], n: int, length: int) -> Tensor:
@@ -161,6 +173,28 @@ def _search(steps: Steps, how: Decoding, beams: int, length: int, end: int) -> t
             steps.keep(state.narrow())
         logits = steps.step(state.said[:, :, t].flatten())
     return state.done, state.best
+
+
+def _averaged(steps: Steps, how: Decoding, beams: int, length: int, end: int) -> tuple[Tensor, Tensor]:
+    """ClipCap's beam search: what has ended keeps its place among the beams; all are ranked by mean log-probability."""
+    logits = steps.logits
+    said = torch.full((len(logits), beams, length), end, device=logits.device)
+    score, said[:, :, 0] = _guard(logits, said[:, 0, :0], how).topk(beams)
+    count, first = torch.ones_like(score), torch.arange(len(logits), device=logits.device)[:, None] * beams
+    for t in range(1, length):
+        ended = (said[:, :, :t] == end).any(-1)
+        if ended.all():
+            break
+        likely = _guard(steps.step(said[:, :, t - 1].flatten()), said.flatten(0, 1)[:, :t], how)
+        likely = likely.unflatten(0, (-1, beams)).masked_fill(ended[..., None], -torch.inf)
+        likely[..., end] = likely[..., end].where(~ended, 0)  # the one thing that follows an end, at no cost
+        count = count + ~ended
+        means, choice = ((score[..., None] + likely) / count[..., None]).flatten(1).topk(beams)
+        parent, token = choice // logits.shape[1], choice % logits.shape[1]
+        said, count = _pick(said, parent), count.gather(1, parent)
+        said[:, :, t], score = token, means * count
+        steps.follow((first + parent).flatten())
+    return said, score / count
 
 
 def _pick(paths: Tensor, index: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Mappers: image features (batch, tokens, width) in, prefix vectors (batch, prefix, decoder width) out.
 
 `mlp` and `transformer` are ClipCap's (Mokady et al. 2021, arXiv 2111.09734), `encoder` is clip-gpt-captioning's,
-`concat` and `cross` are the multi-frame ones of NYU's CLIPVideoCap, `grid` keeps every cell of a feature map.
+`concat`, `cross` and `framewise` are the multi-frame ones of NYU's CLIPVideoCap, `grid` keeps every cell of a feature
+map.
 """
 
 import torch
@@ -15,6 +16,8 @@ def build_mapper(config: ClipGPTConfig, width: int, hidden: int) -> nn.Module:
     match config.mapper:
         case "mlp":
             return MLPMapper(width, hidden, config.prefix)
+        case "framewise":
+            return MLPMapper(width, hidden, 1)
         case "transformer":
             return TransformerMapper(width, hidden, config.prefix, config.constants, config.layers, config.heads)
         case "encoder":
@@ -28,7 +31,7 @@ def build_mapper(config: ClipGPTConfig, width: int, hidden: int) -> nn.Module:
 
 
 class MLPMapper(nn.Module):
-    """ClipCap's MLP: one feature vector becomes `prefix` vectors through one hidden layer with tanh."""
+    """ClipCap's MLP: each feature vector becomes `prefix` vectors through one hidden layer with tanh."""
 
     def __init__(self, width: int, hidden: int, prefix: int):
         super().__init__()
@@ -37,8 +40,8 @@ class MLPMapper(nn.Module):
         self.model = nn.Sequential(nn.Linear(width, middle), nn.Tanh(), nn.Linear(middle, prefix * hidden))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Prefix vectors (batch, prefix, hidden)."""
-        return self.model(features[:, 0]).unflatten(-1, (self.prefix, -1))
+        """Prefix vectors (batch, tokens * prefix, hidden)."""
+        return self.model(features).unflatten(-1, (self.prefix, -1)).flatten(1, 2)
 
 
 class Attention(nn.Module):

@@ -1,6 +1,6 @@
 """The model: a vision encoder, a mapper, a GPT-2. The class that is trained is the class that captions."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,12 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.modeling_outputs import CausalLMOutputWithPast
+from vdesc import ModelError
 
 from .config import READS, ClipGPTConfig
 from .mappers import build_mapper
+from .matcher import Matcher, contrast
+from .resnet import CLIPResNet  # noqa: F401 - transformers then knows it by its name
 
 
 class ClipGPTModel(PreTrainedModel):
@@ -31,8 +34,10 @@ class ClipGPTModel(PreTrainedModel):
         super().__init__(config)
         self.encoder = _build_encoder(config)
         decoder = config.decoder_config()
-        self.mapper = build_mapper(config, _width(config, self.encoder.config), decoder.n_embd)
+        width = _width(config, self.encoder.config)
+        self.mapper = build_mapper(config, width, decoder.n_embd)
         self.decoder = GPT2LMHeadModel(decoder)
+        self.matcher = Matcher(width, decoder.vocab_size, config.matcher) if config.matcher else None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -57,10 +62,12 @@ class ClipGPTModel(PreTrainedModel):
     @property
     def pictures(self) -> int:
         """How many pictures of a slot the mapper reads."""
-        return self.config.frames if self.config.mapper in ("concat", "cross") else 1
+        return self.config.frames if self.config.mapper in ("concat", "cross", "framewise") else 1
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Features (batch, tokens, width) of preprocessed pixels (batch, 3, size, size)."""
+        """Features (batch, tokens, width) of preprocessed pixels (batch, 3, size, size), or (batch, frames, 3, ...)."""
+        if pixels.dim() == 5:
+            return self.encode(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2]).flatten(1, 2)
         if self.config.reads == "projected":
             return self.encoder(pixel_values=pixels).image_embeds[:, None]
         output = self.encoder(pixel_values=pixels)
@@ -86,26 +93,36 @@ class ClipGPTModel(PreTrainedModel):
         features: Tensor | None = None,
         pixels: Tensor | None = None,
         labels: Tensor | None = None,
+        match: bool = False,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits and loss of captions given their images.
+        """Logits and loss of captions given their images; without images, of words alone.
 
         The prefix passes through the decoder once per image however many captions the image has: the captions
         then read its keys and values, which saves most of the work of training with five captions a photo.
 
         Args:
-            features: (images, tokens, width), from `encode`; or give `pixels` (images, 3, size, size).
+            features: (images, tokens, width), from `encode`; or give `pixels`, as `encode` takes them.
             labels: token ids (images, captions, length), each ended by EOS, then -100.
+            match: the loss is the matcher's instead, of each image's first caption; there are no logits.
         Returns:
             `loss`: the mean cross-entropy over tokens that are not -100; `logits` (tokens, vocabulary) of those
             tokens alone, in order: padding never reaches the widest layer.
         """
+        if self.config.positions != "plain":
+            raise ModelError("clipgpt: doubled positions are not trained: set positions to plain in the recipe's model")
         assert labels is not None
-        if features is None:
-            assert pixels is not None
+        if features is None and pixels is not None:
             features = self.encode(pixels)
         tokens = labels.flatten(0, 1)
         real = tokens != -100
+        if features is None:
+            logits = self._alone(tokens)[real]
+            return CausalLMOutputWithPast(loss=self._loss(logits, tokens[real]), logits=logits)
+        if match:
+            assert self.matcher is not None
+            said = self.matcher.of_labels(labels[:, 0], self._begin)
+            return CausalLMOutputWithPast(loss=contrast(self.matcher, features, *said))
         prompt = self.decoder.transformer(inputs_embeds=self.map(features), use_cache=True)
         cache = prompt.past_key_values
         cache.batch_repeat_interleave(labels.shape[1])
@@ -115,6 +132,18 @@ class ClipGPTModel(PreTrainedModel):
         first = prompt.last_hidden_state[:, -1:].repeat_interleave(labels.shape[1], dim=0)
         logits = self.decoder.lm_head(torch.cat([first, words], dim=1)[real])
         return CausalLMOutputWithPast(loss=self._loss(logits, tokens[real]), logits=logits)
+
+    @property
+    def _begin(self) -> int:
+        return cast(int, self.decoder.config.eos_token_id)
+
+    def _alone(self, tokens: Tensor) -> Tensor:
+        """Logits of words that no image stands before; they have the places that they would have after one."""
+        before = torch.full_like(tokens[:, :1], self._begin)
+        start = self.config.prefix + self.config.begin - 1
+        places = torch.arange(start, start + tokens.shape[1], device=tokens.device)[None]
+        inputs = torch.cat([before, tokens[:, :-1].clamp(min=0)], dim=1)
+        return self.decoder(input_ids=inputs, position_ids=places).logits
 
     def _loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         smoothing = self.label_smoothing if self.training else 0.0

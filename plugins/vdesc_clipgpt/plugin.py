@@ -10,6 +10,7 @@ from pydantic import Field
 from vdesc import Candidate, Captioner, ModelError, Picture, Slot
 
 from . import checkpoint
+from .catalogue import PUBLIC
 
 
 class ClipGPT(Captioner):
@@ -24,11 +25,16 @@ class ClipGPT(Captioner):
         model: str = Field(
             "mini",
             min_length=1,
-            description="The model: mini (comes with vdesc), a model folder, or a hub id such as owner/name; "
-            "S and L are untrained architectures for benchmarks and training.",
+            description="The model: mini (comes with vdesc), a public checkpoint that is fetched once "
+            f"({', '.join(PUBLIC)}), a model folder, a hub id such as owner/name, or a file of clip-gpt-captioning, "
+            "ClipCap or NYU's CLIPVideoCap; S and L are untrained architectures for benchmarks and training.",
         )
-        beam: int = Field(
-            3, ge=1, le=32, description="Beam width; 1 is greedy. It grows to the number of candidates asked for."
+        beam: int | None = Field(
+            None,
+            ge=1,
+            le=32,
+            description="Beam width; 1 is greedy; unset: what the model is made for. It grows to the number of "
+            "candidates asked for.",
         )
         temperature: float = Field(
             0.0, ge=0, le=10, description="Above 0: sample at this temperature instead of searching with beams."
@@ -43,7 +49,12 @@ class ClipGPT(Captioner):
         repetition_penalty: float = Field(
             1.0, ge=1, le=10, description="Above 1: words already said become less likely."
         )
-        no_repeat: int = Field(3, ge=0, le=20, description="No run of so many tokens is said twice; 0 allows it.")
+        no_repeat: int | None = Field(
+            None,
+            ge=0,
+            le=20,
+            description="No run of so many tokens is said twice; 0 allows it; unset: what the model is made for.",
+        )
         batch: int = Field(32, ge=1, le=1024, description="How many slots are captioned at once.")
         precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
             "auto",
@@ -92,8 +103,8 @@ class ClipGPT(Captioner):
         seen = [slot for slot in slots if slot.keyframes]
         if len(seen) < len(slots):
             self.note(f"{len(slots) - len(seen)} slots without a keyframe got no caption", "warning")
-        views = [_views(slot, self.model.pictures) for slot in seen]
-        features = self.features.of([picture for view in views for picture in view], self.cache)
+        shown = [picture for slot in seen for picture in views(slot, self.model.pictures)]
+        features = self.features.of(shown, self.cache)
         empty = 0
         for start in range(0, len(seen), self.options.batch):
             part = slice(start, start + self.options.batch)
@@ -110,27 +121,32 @@ class ClipGPT(Captioner):
         import torch
 
         from . import words
-        from .decoding import Decoding, decode
+        from .decoding import Decoding, decode, read
 
-        options = self.options
+        options, config = self.options, self.model.config
         how = Decoding(
-            options.beam, options.temperature, options.top_p, options.repetition_penalty, options.no_repeat,
-            options.max_tokens or self.model.config.max_tokens, options.seed,
+            options.beam or config.beams, options.temperature, options.top_p, options.repetition_penalty,
+            config.no_repeat if options.no_repeat is None else options.no_repeat,
+            options.max_tokens or config.max_tokens, options.seed,
         )  # fmt: skip
         with torch.inference_mode():
             prefix = self.model.map(features.to(self.model.device, self.model.dtype))
         tokens, scores = decode(self.model, prefix, how, n, [slot.index for slot in slots])
         said: list[dict[str, float]] = []
-        for ids, values in zip(tokens.tolist(), scores.tolist(), strict=True):
-            texts = [words.sentence(text) for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        shown = words.verbatim if config.text == "verbatim" else words.sentence
+        for ids, values in zip(tokens, scores.tolist(), strict=True):
+            texts = [shown(text) for text in read(self.model, self.tokenizer, ids)]
             said.append({})
             for text, value in zip(texts, values, strict=True):
                 said[-1].setdefault(text, round(math.exp(min(value, 0.0)), 6))
         return said
 
 
-def _views(slot: Slot, pictures: int) -> list[Picture]:
-    """`pictures` of the slot's keyframes: the one nearest its middle (the sharpest of two), or an even spread."""
+def views(slot: Slot, pictures: int) -> list[Picture]:
+    """The keyframes that a model of so many `pictures` looks at: the one nearest the slot's middle, or an even spread.
+
+    Of two that are equally near it is the sharper one.
+    """
     keyframes = slot.keyframes
     if pictures == 1:
         middle = slot.span.middle

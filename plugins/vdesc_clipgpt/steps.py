@@ -17,22 +17,23 @@ class Steps:
         prefix: (images, prefix, hidden), at least one vector an image.
         beams: rows for each image.
         length: the most tokens that will be said.
+        doubled: whether place vectors count as `positions: doubled` says.
     Attributes:
         logits: float32 (images, vocabulary) for the first token.
     """
 
-    def __init__(self, decoder: GPT2LMHeadModel, prefix: Tensor, beams: int, length: int):
+    def __init__(self, decoder: GPT2LMHeadModel, prefix: Tensor, beams: int, length: int, doubled: bool = False):
         gpt, config = decoder.transformer, decoder.config
         self.blocks, self.norm, self.head = list[Any](gpt.h), gpt.ln_f, decoder.lm_head
-        self.words, self.places = gpt.wte.weight, gpt.wpe.weight
+        self.words, self.places = gpt.wte.weight, gpt.wpe.weight * 2 if doubled else gpt.wpe.weight
         self.at = self.start = prefix.shape[1]
         self.shape = (config.n_head, config.n_embd // config.n_head)
         rows = len(prefix) * beams
         self.cache = prefix.new_empty((config.n_layer, 2, rows, self.shape[0], self.start + length, self.shape[1]))
         hidden = prefix + self.places[: self.start]
-        for block, (keys, values) in zip(self.blocks, self.cache, strict=True):
-            hidden = self._prompt(block, hidden, keys, values, beams)
-        self.logits = self.head(self.norm(hidden[:, -1])).float()
+        self.logits = self.head(self.norm(self._begin(hidden, beams)[:, -1])).float()
+        if doubled:
+            self._begin(hidden + gpt.wpe.weight[: self.start], beams)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Float32 logits (rows, vocabulary) of what follows `tokens` (rows)."""
@@ -55,6 +56,12 @@ class Steps:
     def keep(self, rows: Tensor) -> None:
         """Goes on with these rows only."""
         self.cache = self.cache[:, :, rows]
+
+    def _begin(self, hidden: Tensor, beams: int) -> Tensor:
+        """What the blocks make of the prefix; the cache then holds it."""
+        for block, (keys, values) in zip(self.blocks, self.cache, strict=True):
+            hidden = self._prompt(block, hidden, keys, values, beams)
+        return hidden
 
     def _prompt(self, block: Any, hidden: Tensor, keys: Tensor, values: Tensor, beams: int) -> Tensor:
         query, key, value = (part.transpose(1, 2) for part in self._split(block, hidden))

@@ -18,13 +18,25 @@ def lesson(caption: str, text: str) -> str:
 
 def sentence(words: str) -> str:
     """A sentence for people, of what the decoder said: a capital, a stop, no odd spaces, no control characters."""
+    words = _line(re.sub(r"\s+([,;:!?.]|n't\b|'(?:s|re|ve|ll|d|m)\b)", r"\1", _line(words)))
+    return words if not words or words[-1] in ".!?" else words + "."
+
+
+def verbatim(words: str) -> str:
+    """What the decoder said, as its makers show it: a capital, and the spaces gone that transformers 4 takes away.
+
+    Its `clean_up_tokenization_spaces`, which was the default; transformers 5 does it no more.
+    """
+    for spaced in (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"):
+        words = words.replace(spaced, spaced.strip())
+    return _line(words)
+
+
+def _line(words: str) -> str:
+    """The words on one line with a capital, single spaces, no control characters; empty where no letter is in them."""
     words = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in words)
     words = re.sub(r"\s+", " ", words).strip()
-    words = re.sub(r"\s+([,;:!?.]|n't\b|'(?:s|re|ve|ll|d|m)\b)", r"\1", words)
-    if not any(c.isalnum() for c in words):
-        return ""
-    words = words[0].upper() + words[1:]
-    return words if words[-1] in ".!?" else words + "."
+    return words[0].upper() + words[1:] if any(c.isalnum() for c in words) else ""
 
 
 def train_tokenizer(captions: Iterable[str], size: int) -> PreTrainedTokenizerFast:

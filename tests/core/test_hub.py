@@ -69,7 +69,7 @@ def test_a_hub_that_answers_is_reachable(monkeypatch: pytest.MonkeyPatch, online
     for name in ("HF_HUB_OFFLINE", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(constants, "ENDPOINT", online)
-    assert hub._reachable()
+    assert hub.reachable() and hub.reachable(online)
 
 
 def test_a_model_in_the_hubs_cache_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -262,7 +262,7 @@ def test_a_name_that_is_nothing_is_one_sentence(tmp_path: Path) -> None:
     assert "no model 'nonsense'" in refused("nonsense")
     assert "nowhere" in refused(tmp_path / "nowhere")
     (tmp_path / "model.pt").touch()
-    assert "is a file" in refused(tmp_path / "model.pt")
+    assert "no file of PyTorch's" in refused(tmp_path / "model.pt")
 
 
 def test_a_hub_id_without_network_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,11 @@ A folder with `captions.jsonl`, one item a line, beside its pictures.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from vdesc.errors import InputError
+from vdesc.files import replacing
 
 TABLE = "captions.jsonl"
 
@@ -20,8 +23,8 @@ class Item:
         images: paths within the folder: one for a photo, the keyframes in order for a video, none for text alone.
         split: `train`, `val` or `test`.
         captions: the references.
-        video: the name of the video that it is a stretch of; all its stretches are in one split.
-        span: where in the video it starts and ends, in milliseconds.
+        video: the name of the video that it is, or is a stretch of; all its stretches are in one split.
+        span: where in the video it starts and ends, in milliseconds; None for the whole of it.
     """
 
     id: str
@@ -32,27 +35,40 @@ class Item:
     span: tuple[int, int] | None = None
 
 
+KEYS = tuple(field.name for field in fields(Item))
+
+
 def write_table(folder: Path, items: Iterable[Item]) -> int:
-    """The number of items written to the folder's table; the old table stays until the new one is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial, count = folder / (TABLE + ".partial"), 0
-    with partial.open("w", encoding="utf-8") as file:
+    """The number of items written to the folder's table; the old table stays until the new one is whole.
+
+    Raises `OutputError` where it cannot be written.
+    """
+    count = 0
+    with replacing(folder / TABLE) as partial, partial.open("w", encoding="utf-8") as file:
         for item in items:
-            row = {key: value for key, value in asdict(item).items() if value or key == "images"}
+            row = {key: value for key in KEYS if (value := getattr(item, key)) or key == "images"}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
-    partial.replace(folder / TABLE)
     return count
 
 
 def read_table(folder: Path, split: str | None = None) -> Iterator[Item]:
-    """The items of a table, of one split where that is given."""
-    with (folder / TABLE).open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            if split in (None, row["split"]):
-                span = row.get("span")
-                yield Item(
-                    row["id"], tuple(row["images"]), row["split"], tuple(row["captions"]), row.get("video", ""),
-                    (span[0], span[1]) if span else None,
-                )  # fmt: skip
+    """The items of a table, of one split where that is given. Raises `InputError`: no table, or a line is damaged."""
+    path = folder / TABLE
+    if not path.is_file():
+        raise InputError(f"there is no caption table in {folder}: make one with `vdesc data`")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                item = _item(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    f"line {number} of {path} is no item: make the table again with `vdesc data`"
+                ) from error
+            if split in (None, item.split):
+                yield item
+
+
+def _item(row: dict) -> Item:
+    span = (row["span"][0], row["span"][1]) if row.get("span") else None
+    return Item(row["id"], tuple(row["images"]), row["split"], tuple(row["captions"]), row.get("video", ""), span)
