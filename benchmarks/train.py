@@ -137,7 +137,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         table(Path(folder), asked.photos * steps)
         trainer = training.prepare(recipe, Path(folder), Path(folder) / "run", Watch())
-        trainer.model.decoder.resize_token_embeddings(50257)  # so few words make few tokens: GPT-2's head is as wide
+        trainer.model.decoder.resize_token_embeddings(
+            50257, mean_resizing=False
+        )  # so few words make few tokens: GPT-2's head is as wide
         turns = Turns(asked.steps, lambda: Bare(trainer, recipe, steps))
         trainer.add_callback(turns)
         trainer._save_checkpoint = lambda *_: None

@@ -92,3 +92,32 @@ def test_links_lead_somewhere(page: Path):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:", target):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Photos of one's own, drawn here, each with a text of its name."""
+    from PIL import Image, ImageDraw
+
+    folder = tmp_path / "PHOTOS"
+    folder.mkdir()
+    for i in range(48):
+        colour, shape = ("red", "green", "blue")[i % 3], ("ellipse", "rectangle")[i % 2]
+        image = Image.new("RGB", (96, 72), "white")
+        getattr(ImageDraw.Draw(image), shape)((8 + i % 9, 8, 60 + i % 9, 60), fill=colour)
+        image.save(folder / f"{i}.png")
+        said = "circle" if shape == "ellipse" else "square"
+        (folder / f"{i}.txt").write_text(f"A {colour} {said}.\nThere is a {said} that is {colour}.\n")
+    return folder
+
+
+def test_the_readmes_way_to_a_captioner_of_ones_own_works(photos: Path):
+    block = README.split("## Train your own", 1)[1].split("```console\n", 1)[1].split("```", 1)[0]
+    commands = [line.removeprefix("$ vdesc ").split("  #")[0].strip() for line in block.splitlines()]
+    assert [command.split()[0] for command in commands] == ["data", "data", "train", "eval", "run"]
+    shutil.copy(ROOT / "examples" / "street.mp4", photos.parent / "film.mp4")
+    for command in commands:
+        done = vdesc(command + (" --tokenizer own" if command.startswith("eval") else ""), photos.parent)
+        assert done.returncode == 0, (command, done.stderr)
+    assert (photos.parent / "report" / "index.html").is_file()
+    assert "-->" in (photos.parent / "film.srt").read_text()

@@ -17,10 +17,11 @@ from .batches import Lessons, encoded
 from .beginning import begin
 from .items import source, usable
 from .matcher import RECALLS
+from .pace import Pace
 from .progress import Watch, curves
 from .recipe import Recipe
 from .resume import checkpoints, finished, fits, same
-from .trainer import CaptionTrainer, Pace
+from .trainer import CaptionTrainer
 from .tuning import Thaw, tune
 
 

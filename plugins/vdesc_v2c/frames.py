@@ -36,7 +36,7 @@ class V2cFrames(Keyframer):
         import cv2
 
         count, read = self.options.count, 0
-        with _opened(video) as capture:
+        with opened(video) as capture:
             frames, fps = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
             if frames <= 0 or not fps > 0:
                 raise MediaError(f"{video.path} does not say how many frames it has: use --keyframes uniform:{count}")
@@ -65,7 +65,8 @@ class Still(Picture):
 
 
 @contextmanager
-def _opened(video: Video) -> Iterator[cv2.VideoCapture]:
+def opened(video: Video) -> Iterator[cv2.VideoCapture]:
+    """OpenCV's own reader of the video."""
     import cv2
 
     capture = cv2.VideoCapture(str(video.path))

@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
-from vdesc.lines import Words
+from vdesc.lines import Words, one_line
 
 INK, PAPER = (245, 245, 245), (20, 20, 20)
 FONTS = (
@@ -16,6 +16,19 @@ FONTS = (
 """Fonts that systems bring along, looked for where the one inside Pillow (Latin only) lacks a character."""
 
 Font = ImageFont.FreeTypeFont
+
+
+def captioned(image: Image.Image, text: str, name: str = "") -> Image.Image | None:
+    """The picture with the text in a band below, without emoji where no font has them; None where none has the rest.
+
+    Args:
+        name: the font that is tried first.
+    """
+    size = max(12, min(image.size) // 18)
+    for words in (text, _without_emoji(text)):
+        if words and (font := font_for(words, size, name)):
+            return under(image, words, font)
+    return None
 
 
 def under(image: Image.Image, text: str, font: Font) -> Image.Image:
@@ -53,6 +66,10 @@ def _drawn(character: str, font: Font) -> bool:
     if unicodedata.category(character) in ("Zs", "Cf", "Mn", "Me", "Mc"):
         return True
     return bytes(font.getmask(character)) != bytes(font.getmask("\U0010fffe"))
+
+
+def _without_emoji(text: str) -> str:
+    return one_line("".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Cn", "Cf")))
 
 
 def _wrapped(text: str, font: Font, room: int) -> list[str]:

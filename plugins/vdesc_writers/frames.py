@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -40,7 +39,7 @@ class Pictures(Writer):
         path = target(description, folder, self.extension)
         with _replacing_folder(path) as partial:
             for i, keyframe in enumerate(description.keyframes, 1):
-                data = self._jpeg(keyframe, _caption(description, keyframe) if self.options.caption else "")
+                data = self._jpeg(keyframe, caption_of(description, keyframe) if self.options.caption else "")
                 (partial / f"{i:04}_{_clock(keyframe.at)}.jpg").write_bytes(data)
         return path
 
@@ -55,23 +54,17 @@ class Pictures(Writer):
         return data.getvalue()
 
     def _captioned(self, image: Image, caption: str) -> Image:
-        from .band import font_for, under
+        from .band import captioned
 
-        size = max(12, min(image.size) // 18)
-        for text in (caption, _without_emoji(caption)):
-            if text and (font := font_for(text, size, self.options.font)):
-                return under(image, text, font)
+        if drawn := captioned(image, caption, self.options.font):
+            return drawn
         told = "no font here can write some of the captions; name one with --set frames.font=FILE"
         if told not in {finding.message for finding in self.findings}:
             self.note(told, "warning")
         return image
 
 
-def _without_emoji(text: str) -> str:
-    return one_line("".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Cn", "Cf")))
-
-
-def _caption(description: Description, keyframe: Keyframe) -> str:
+def caption_of(description: Description, keyframe: Keyframe) -> str:
     """The words of the slot that a keyframe shows, in one line."""
     slots = {slot.index for slot in description.slots if keyframe in slot.keyframes}
     texts = [line for cue in description.cues if slots.intersection(cue.slots) for line in lines(cue.text)]

@@ -1,4 +1,4 @@
-"""The v2c plugin, held against its predecessor's formulas, written out once more below."""
+"""The v2c and nyu plugins, held against their predecessors' formulas, written out once more below."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,8 @@ from vdesc import Candidate, Context, Cue, Description, MediaError, OutputError,
 from vdesc.media import decode, probe
 from vdesc.planning import plan
 from vdesc.timing import PROFILES, fit
-from vdesc_v2c import V2cFiles, V2cFrames
+from vdesc_clipgpt.plugin import views
+from vdesc_v2c import NyuFrames, V2cFiles, V2cFrames
 from vdesc_v2c.frames import milliseconds, number, span
 
 FPS, FRAMES = Fraction(30000, 1001), 47
@@ -118,7 +119,8 @@ def test_the_same_files_come_out(film: Path, tmp_path: Path) -> None:
     assert path.read_bytes() == srt.encode()
     assert (tmp_path / "two words.v1_caption.json").read_bytes() == rows.encode()
     frames = tmp_path / "two words.v1_captioning_frames"
-    assert sorted(child.name for child in frames.iterdir()) == [f"frame_{i:04}.jpg" for i in range(5)]
+    names = {child.name for child in frames.iterdir()}
+    assert names == {f"frame_{i:04}{end}.jpg" for i in range(5) for end in ("", "-RL")}
     with Image.open(frames / "frame_0004.jpg") as image:
         assert image.size == (64, 48) and abs(int(np.asarray(image).mean()) - 5 * int(FRAMES * 4 / 5)) < 6
 
@@ -127,6 +129,17 @@ def test_text_is_ascii_in_json_and_one_line_in_srt(film: Path, tmp_path: Path) -
     V2cFiles().write(described(film, 1, ["강\n\nb"]), tmp_path)
     assert '"text": "\\uac15\\n\\nb"' in (tmp_path / "two words.v1_caption.json").read_text()
     assert (tmp_path / "two words.v1_caption.srt").read_text().endswith("\n강 b\n\n")
+
+
+def test_captions_are_drawn_below_copies_of_the_frames(film: Path, tmp_path: Path) -> None:
+    writer = V2cFiles(V2cFiles.Options(size="S"))
+    writer.write(described(film, 3, ["A dog", "A much longer sentence of a dog", "\U0010fffd"]), tmp_path)
+    frames, heights = tmp_path / "two words.v1_captioning_frames", []
+    for i in range(3):
+        plain, drawn = (np.asarray(Image.open(frames / f"frame_{i:04}{end}.jpg")).astype(int) for end in ("", "-RS"))
+        assert np.abs(drawn[:40, :64] - plain[:40]).max() < 8, "nothing of the picture is hidden"
+        heights.append(len(drawn))
+    assert 48 == heights[2] < heights[0] < heights[1], "no font has the last caption: the picture is there without it"
 
 
 def test_frames_that_cannot_be_read_are_told_and_the_rest_move_up(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +170,49 @@ def test_a_video_without_a_frame_rate_is_refused(tmp_path: Path, film: Path) -> 
     video = replace(probe(film), path=tmp_path / "gone.mp4")
     with pytest.raises(MediaError, match="does not say how many frames"):
         list(V2cFrames().select(video))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 10, 23, 24, 28, 46, 47])
+def test_nyu_takes_every_so_manieth_frame(film: Path, count: int) -> None:
+    video = probe(film)
+    keyframes = list(NyuFrames(NyuFrames.Options(count=count)).select(video))
+    interval = FRAMES // count
+    assert [k.frame for k in keyframes] == list(range(0, count * interval, interval))
+    shown = {frame.number: frame for frame in decode(video)}
+    assert [k.at for k in keyframes] == [shown[k.frame].at for k in keyframes]
+    assert all(np.abs(k.pixels() - shown[k.frame].pixels().astype(int)).mean() < 2 for k in keyframes)
+    spans = [k.shot.span for k in keyframes]
+    assert [s.end for s in spans] == [*(s.start for s in spans[1:]), video.span.end], "each speaks until the next"
+
+
+def test_nyu_counts_the_frames_that_are_there_not_those_the_file_promises(film: Path, monkeypatch) -> None:
+    class Boastful:
+        """Says that it has ten times the frames. (As above, it holds OpenCV's capture.)"""
+
+        def __init__(self, path: str, whole=cv2.VideoCapture):
+            self.whole = whole(path)
+
+        def __getattr__(self, name: str):
+            return getattr(self.whole, name)
+
+        def get(self, what: int) -> float:
+            return self.whole.get(what) * (10 if what == cv2.CAP_PROP_FRAME_COUNT else 1)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Boastful)
+    assert [k.frame for k in NyuFrames(NyuFrames.Options(count=4)).select(probe(film))] == [0, 11, 22, 33]
+
+
+def test_a_model_of_28_pictures_sees_nyus_28_in_one_slot(film: Path) -> None:
+    video = probe(film)
+    keyframes = tuple(NyuFrames().select(video))
+    (slot,) = plan(video, keyframes, Context(), shortest=3600000, tiles=NyuFrames.tiles)
+    assert slot.span == video.span
+    assert [id(picture) for picture in views(slot, 28)] == [id(k.image) for k in keyframes]
+
+
+def test_nyu_refuses_a_video_of_too_few_frames(film: Path) -> None:
+    with pytest.raises(MediaError, match=r"v1\.mp4 has 47 frames, too few for nyu:48: use --keyframes uniform:48"):
+        list(NyuFrames(NyuFrames.Options(count=48)).select(probe(film)))
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(film: Path, tmp_path: Path) -> None:
