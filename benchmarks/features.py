@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from vdesc_clipgpt.batches import Photos
 from vdesc_clipgpt.checkpoint import load_model
-from vdesc_clipgpt.extraction import encode, stored
-from vdesc_clipgpt.recipe import Recipe
+from vdesc_clipgpt.training.batches import Photos
+from vdesc_clipgpt.training.extraction import encode, stored
+from vdesc_clipgpt.training.recipe import Recipe
 from vdesc_training.table import Item, write_table
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from vdesc import Trainer
 from vdesc.errors import MissingExtra
 
-from . import recipe as recipes
+from .training import recipe as recipes
 
 
 class ClipGPTTrainer(Trainer):
@@ -21,6 +21,6 @@ class ClipGPTTrainer(Trainer):
         for package in ("accelerate", "pycocoevalcap", *(["peft"] if recipe.tune == "lora" else [])):
             if find_spec(package) is None:
                 raise MissingExtra(f"training {self.name}", package, self.extra)
-        from .train import train
+        from .training.train import train
 
         return train(recipe, data, out)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from clipgpt_models import SAID, model, tokenizer
-from vdesc_clipgpt.rewards import SelfCritical
+from vdesc_clipgpt.training.rewards import SelfCritical
 
 
 def test_a_caption_that_breaks_off_earns_less():

@@ -9,10 +9,10 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from training_samples import recipe, table
-from vdesc_clipgpt.recipe import Recipe
-from vdesc_clipgpt.resume import checkpoints
-from vdesc_clipgpt.train import train
-from vdesc_clipgpt.trainer import CaptionTrainer
+from vdesc_clipgpt.training.recipe import Recipe
+from vdesc_clipgpt.training.resume import checkpoints
+from vdesc_clipgpt.training.train import train
+from vdesc_clipgpt.training.trainer import CaptionTrainer
 
 FIXED = dict(encoder_from_epoch=None)
 
@@ -51,13 +51,13 @@ def test_the_best_model_is_that_of_the_metric_and_patience_ends_the_run(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     marks = iter([0.2, 0.5, 0.4, 0.3, 0.9])
-    import vdesc_clipgpt.trainer as trainer
+    import vdesc_clipgpt.training.trainer as trainer
 
     monkeypatch.setattr(trainer, "score", lambda said, references: {"cider": next(marks)})
     kept = []
     real = CaptionTrainer.keep
     monkeypatch.setattr(CaptionTrainer, "keep", lambda self, n: (kept.append(n["cider"]), real(self, n)))
-    monkeypatch.setattr("vdesc_clipgpt.train.score", lambda said, references: {"cider": 0})
+    monkeypatch.setattr("vdesc_clipgpt.training.train.score", lambda said, references: {"cider": 0})
     best = train(recipe(epochs=5, patience=2), data, tmp_path)
     assert kept == [0.2, 0.5] and json.loads((best / "validation.json").read_text())["cider"] == 0.5
     assert checkpoints(tmp_path)[0].name == "checkpoint-8"

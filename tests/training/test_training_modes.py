@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from training_samples import CLIP, MODEL, recipe, said, table
-from vdesc_clipgpt.batches import Stored, spread
-from vdesc_clipgpt.beginning import begin
 from vdesc_clipgpt.checkpoint import load_model
 from vdesc_clipgpt.model import ClipGPTModel
-from vdesc_clipgpt.recipe import Recipe
-from vdesc_clipgpt.resume import checkpoints
-from vdesc_clipgpt.train import train
-from vdesc_clipgpt.tuning import groups, merged, rest, tune
+from vdesc_clipgpt.training.batches import Stored, spread
+from vdesc_clipgpt.training.beginning import begin
+from vdesc_clipgpt.training.recipe import Recipe
+from vdesc_clipgpt.training.resume import checkpoints
+from vdesc_clipgpt.training.train import train
+from vdesc_clipgpt.training.tuning import groups, merged, rest, tune
 from vdesc_training.features import FeatureStore, FeatureWriter
 from vdesc_training.table import read_table
 
@@ -160,7 +160,7 @@ def test_cached_features_are_made_once_with_views_and_train_as_pictures_do(
     store = FeatureStore(data, made.name)
     model, _ = load_model(str(best))
     assert len(store) == 15 and store.get("0").shape == (3, 4, 32) and store.about["views"] == 3
-    from vdesc_clipgpt.batches import Photos
+    from vdesc_clipgpt.training.batches import Photos
 
     plain = Photos(data, model).plain(next(read_table(data)))
     with torch.no_grad():

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from training_samples import recipe, table
 from vdesc import Candidate, Keyframe, ModelError, Picture, Shot, Slot, Span
 from vdesc_clipgpt.ranker import Match
-from vdesc_clipgpt.train import train
+from vdesc_clipgpt.training.train import train
 from vdesc_training.table import Item, read_table, write_table
 
 FIXED = dict(encoder_from_epoch=None)

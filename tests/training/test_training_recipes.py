@@ -14,9 +14,9 @@ import yaml
 from PIL import Image, ImageDraw
 from vdesc.errors import SettingsError
 from vdesc.settings import configs
-from vdesc_clipgpt.beginning import build, over
 from vdesc_clipgpt.config import SHAPES
-from vdesc_clipgpt.recipe import Recipe
+from vdesc_clipgpt.training.beginning import build, over
+from vdesc_clipgpt.training.recipe import Recipe
 from vdesc_training.recipes import read_recipe
 from vdesc_training.table import Item, write_table
 
@@ -50,7 +50,7 @@ def described(name: str) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_describes_a_model_that_can_be_built(name: str):
-    from vdesc_clipgpt.tuning import tune
+    from vdesc_clipgpt.training.tuning import tune
 
     recipe, model = described(name)
     tune(model, recipe)
@@ -61,7 +61,7 @@ def test_a_recipe_describes_a_model_that_can_be_built(name: str):
 
 @pytest.mark.parametrize("name", MILLIONS)
 def test_the_predecessors_sizes_are_theirs(name: str):
-    from vdesc_clipgpt.tuning import tune
+    from vdesc_clipgpt.training.tuning import tune
 
     recipe, model = described(name)
     tune(model, recipe)
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_recipe_gets_a_sentence(tmp_path: Path, text: str, wor
 
 
 def test_an_unknown_setting_of_the_model_gets_a_sentence():
-    from vdesc_clipgpt.beginning import begin
+    from vdesc_clipgpt.training.beginning import begin
 
     with pytest.raises(SettingsError, match=r"no setting 'prefixes' .did you mean 'prefix'"):
         begin(Recipe(model={"prefixes": 3}), ["a"])

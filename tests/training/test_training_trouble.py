@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file
 from training_samples import MODEL, recipe, table
 from vdesc import InputError, ModelError, OutputError, PluginError, SettingsError
-from vdesc_clipgpt.guard import collapse
-from vdesc_clipgpt.resume import checkpoints
-from vdesc_clipgpt.train import train
-from vdesc_clipgpt.trainer import CaptionTrainer
+from vdesc_clipgpt.training.guard import collapse
+from vdesc_clipgpt.training.resume import checkpoints
+from vdesc_clipgpt.training.train import train
+from vdesc_clipgpt.training.trainer import CaptionTrainer
 from vdesc_training.features import FeatureWriter
 from vdesc_training.table import Item, read_table, write_table
 
@@ -143,7 +143,8 @@ def test_a_collapsed_epoch_is_flagged_and_never_the_best(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(CaptionTrainer, "_measure", stuck)
     monkeypatch.setattr(
-        "vdesc_clipgpt.trainer.score", lambda said, references: {"cider": 9.0 if len({*said.values()}) == 1 else 0.1}
+        "vdesc_clipgpt.training.trainer.score",
+        lambda said, references: {"cider": 9.0 if len({*said.values()}) == 1 else 0.1},
     )
     best = train(recipe(epochs=4), data, tmp_path / "run")
     assert '"cider": 0.1' in (best / "validation.json").read_text()
@@ -275,7 +276,7 @@ def test_what_a_recipe_cannot_have_is_a_sentence(
 def test_curves_for_a_package_that_is_not_installed_are_a_sentence(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("vdesc_clipgpt.progress.find_spec", lambda name: None)
+    monkeypatch.setattr("vdesc_clipgpt.training.progress.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="report wandb needs the package wandb: pip install wandb, or --set report"):
         train(recipe(report="wandb"), data, tmp_path / "run")
     train(recipe(report="auto", epochs=1), data, tmp_path / "run")

@@ -14,10 +14,10 @@ from vdesc.errors import nearest
 from vdesc.hub import model_folder
 from vdesc_training.backbones import mobilenet
 
-from . import words
-from .checkpoint import OWN, load_model
-from .config import CLIP_IMAGE, ClipGPTConfig
-from .model import ClipGPTModel
+from .. import words
+from ..checkpoint import OWN, load_model
+from ..config import CLIP_IMAGE, ClipGPTConfig
+from ..model import ClipGPTModel
 from .recipe import Recipe
 
 TABLES = ("encoder", "decoder", "image")  # settings that are tables: a recipe gives only what differs

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-from .model import ClipGPTModel
+from ..model import ClipGPTModel
 from .recipe import Recipe
 
 

@@ -13,10 +13,10 @@ from vdesc import OutputError, PluginError, SettingsError
 from vdesc.errors import nearest
 from vdesc_training.metrics import score
 
+from ..matcher import RECALLS
 from .batches import Lessons, encoded
 from .beginning import begin
 from .items import source, usable
-from .matcher import RECALLS
 from .pace import Pace
 from .progress import Watch, curves
 from .recipe import Recipe

@@ -1,6 +1,6 @@
 """Packs a trained model for shipping: half-precision weights, and only the files that inference reads.
 
-python -m vdesc_clipgpt.pack RUN/best plugins/vdesc_clipgpt/mini
+python -m vdesc_clipgpt.training.pack RUN/best plugins/vdesc_clipgpt/mini
 """
 
 import shutil

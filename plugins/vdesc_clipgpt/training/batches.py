@@ -17,9 +17,9 @@ from vdesc import InputError
 from vdesc_training.features import FeatureStore
 from vdesc_training.table import Item
 
-from . import pixels, words
-from .config import ClipGPTConfig
-from .model import ClipGPTModel
+from .. import pixels, words
+from ..config import ClipGPTConfig
+from ..model import ClipGPTModel
 
 
 class Source(Protocol):

@@ -14,10 +14,10 @@ from transformers import PrinterCallback, Trainer
 from vdesc import InputError, PluginError
 from vdesc_training.metrics import score
 
+from ..decoding import Decoding
+from ..model import ClipGPTModel
 from .batches import Lessons, Order, collate
-from .decoding import Decoding
 from .guard import collapse
-from .model import ClipGPTModel
 from .progress import Watch
 from .recipe import Recipe
 from .resume import beside, checkpoints, patience_spent, restore, whole, worth, write_recipe

@@ -14,10 +14,10 @@ from vdesc import InputError
 from vdesc_training.features import FeatureStore, FeatureWriter
 from vdesc_training.table import Item
 
+from ..features import AT_ONCE
+from ..model import ClipGPTModel
 from .batches import Photos
 from .beginning import plain
-from .features import AT_ONCE
-from .model import ClipGPTModel
 from .recipe import Recipe
 
 TOGETHER = 32  # pictures that pass to the encoder's device at once

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from vdesc_training.metrics import References, normal
 
-from .decoding import Decoding, decode
-from .model import ClipGPTModel
+from ..decoding import Decoding, decode
+from ..model import ClipGPTModel
 
 END = "</s>"  # counted as a word, or else a caption that breaks off ("a man in a") costs nothing
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from vdesc import InputError
 
+from ..decoding import Decoding, decode, read
+from ..matcher import lessons as matching
+from ..matcher import recall
+from ..model import ClipGPTModel
 from .batches import Lessons, collate
-from .decoding import Decoding, decode, read
-from .matcher import lessons as matching
-from .matcher import recall
-from .model import ClipGPTModel
 
 AT_ONCE = 50  # items that are captioned together
 

@@ -9,9 +9,9 @@ from vdesc import InputError, SettingsError
 from vdesc_training.features import FeatureStore
 from vdesc_training.table import TABLE, Item, read_table
 
+from ..model import ClipGPTModel
 from .batches import Blind, Photos, Source, Stored
 from .extraction import stored
-from .model import ClipGPTModel
 from .recipe import CACHED, IMAGES, NONE, Recipe
 
 NAMED = 3  # items that a note names; of the rest it gives the number
