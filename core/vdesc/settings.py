@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .errors import SettingsError, nearest
 
-WEIGHTS = {"confidence": 1.0, "alignment": 2.0, "grounding": 1.0, "novelty": 0.5}
+WEIGHTS = {"confidence": 1.0, "alignment": 2.0, "match": 0.5, "grounding": 1.0, "novelty": 0.5}
 
 
 class Section(BaseModel):
