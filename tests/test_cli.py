@@ -14,22 +14,6 @@ Vdesc = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def vdesc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vdesc:
-    """Runs the command line in this process; gives exit code, output, and errors."""
-
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vdesc", *map(str, args)])
-        monkeypatch.setenv("COLUMNS", "200")
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capsys.readouterr()
-        return int(stop.value.code or 0), said.out, said.err
-
-    return run
-
-
-@pytest.fixture
 def street(tmp_path: Path) -> Path:
     """A copy of the example in a folder of its own."""
     return Path(shutil.copy(STREET, tmp_path / "street.mp4"))

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
-from vdesc import Candidate, Captioner, ModelError, Picture, Slot
+from vdesc import Candidate, Captioner, ModelError, Slot
 
 from . import checkpoint
 from .catalogue import PUBLIC
+from .shared import WithModel, views
 
 
-class ClipGPT(Captioner):
+class ClipGPT(WithModel, Captioner):
     """Captions from a vision encoder, a prefix mapper and GPT-2; a small trained model comes with it."""
 
     name = "clipgpt"
@@ -78,17 +79,6 @@ class ClipGPT(Captioner):
             self.model.to(device).to(getattr(torch, precision))
         self.features = Features(self.model, [self.fingerprint(), precision, device], options.batch)
 
-    def close(self) -> None:
-        """Lets the model go."""
-        self.__dict__.pop("model", None)
-        self.__dict__.pop("features", None)
-
-    def fingerprint(self) -> str:
-        """The SHA-256 of the model folder's files; the name of a model without weights."""
-        if not hasattr(self, "_fingerprint"):
-            self._fingerprint = checkpoint.fingerprint(self.options.model)
-        return self._fingerprint
-
     def propose(self, slots: Sequence[Slot], n: int = 1) -> Iterator[Candidate]:
         """Up to `n` different sentences a slot, best first.
 
@@ -140,18 +130,6 @@ class ClipGPT(Captioner):
             for text, value in zip(texts, values, strict=True):
                 said[-1].setdefault(text, round(math.exp(min(value, 0.0)), 6))
         return said
-
-
-def views(slot: Slot, pictures: int) -> list[Picture]:
-    """The keyframes that a model of so many `pictures` looks at: the one nearest the slot's middle, or an even spread.
-
-    Of two that are equally near it is the sharper one.
-    """
-    keyframes = slot.keyframes
-    if pictures == 1:
-        middle = slot.span.middle
-        return [min(keyframes, key=lambda keyframe: (abs(keyframe.at - middle), -keyframe.sharpness)).image]
-    return [keyframes[(2 * i + 1) * len(keyframes) // (2 * pictures)].image for i in range(pictures)]
 
 
 def _precision(wanted: str, device: str) -> str:

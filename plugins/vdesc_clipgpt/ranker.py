@@ -9,9 +9,10 @@ from pydantic import Field
 from vdesc import Candidate, ModelError, Ranker, Slot
 
 from . import checkpoint
+from .shared import WithModel, views
 
 
-class Match(Ranker):
+class Match(WithModel, Ranker):
     """Scores how well words fit the picture: the cosine of the two in the matcher's space, cut to 0..1.
 
     It looks at the picture that the captioner looked at; where both use one model, that was encoded once.
@@ -39,22 +40,9 @@ class Match(Ranker):
             )
         self.features = Features(self.model, [self.fingerprint(), "float32", device], self.options.batch)
 
-    def close(self) -> None:
-        """Lets the model go."""
-        self.__dict__.pop("model", None)
-        self.__dict__.pop("features", None)
-
-    def fingerprint(self) -> str:
-        """The SHA-256 of the model folder's files."""
-        if not hasattr(self, "_fingerprint"):
-            self._fingerprint = checkpoint.fingerprint(self.options.model)
-        return self._fingerprint
-
     def score(self, slots: Sequence[Slot], candidates: Sequence[Candidate]) -> list[float]:
         """One number in 0..1 a candidate; 0 where the slot has no keyframe."""
         import torch
-
-        from .plugin import views
 
         seen = [slot for slot in slots if slot.keyframes]
         if not seen or not candidates:

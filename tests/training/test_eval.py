@@ -1,13 +1,12 @@
 """`vdesc eval`: a captioner measured through its plugin's interface, files measured, and every mistake a sentence."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from vdesc import Candidate, Captioner, Slot, cli, fakes
+from vdesc import Candidate, Captioner, Slot, fakes
 from vdesc.errors import ModelError
 from vdesc.registry import Registry
 from vdesc_training import evaluating
@@ -83,22 +82,6 @@ def table(tmp_path: Path) -> Path:
     items.append(Item("t", ("images/0.png",), "train", ("not of the test",)))
     write_table(folder, items)
     return folder
-
-
-@pytest.fixture
-def vdesc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vdesc:
-    """Runs the command line in this process; gives exit code, output, and errors."""
-
-    def run(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vdesc", *map(str, args)])
-        monkeypatch.setenv("COLUMNS", "200")
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capsys.readouterr()
-        return int(stop.value.code or 0), said.out, said.err
-
-    return run
 
 
 def add(table: Path, item: Item) -> None:
