@@ -59,6 +59,8 @@ def plugin_table() -> str:
     parts += [
         f"| {f.plugin.kind} | `{f.plugin.name}` | {(inspect.getdoc(f.plugin) or '').splitlines()[0]} |" for f in found
     ]
+    notices = [f"- `{f.plugin.name}`: {f.plugin.notice}" for f in found if f.plugin.notice]
+    parts += ["", "Know first:", "", *notices] if notices else []
     for f in found:
         if f.plugin.Options.model_fields:
             parts += ["", f"## Options of `{f.plugin.name}`", "", "| option | default | meaning |", "|---|---|---|"]

@@ -173,3 +173,21 @@ def test_unusual_names_work(vdesc: Vdesc, street: Path):
     code, _, err = vdesc("run", odd, "--format", "srt", "--keyframes", "uniform:2")
     assert code == 0, err
     assert odd.with_suffix(".srt").is_file()
+
+
+def test_looking_prints_the_shots_and_says_nothing_of_its_own(vdesc: Vdesc, street: Path):
+    code, out, err = vdesc("look", street)
+    assert code == 0 and "-- shot 1" in out and "keyframe" in out
+    assert "cues" not in err and not street.with_suffix(".srt").exists()
+    code, out, _ = vdesc("look", street, "--json")
+    assert json.loads(out)["evidence"] == [] and json.loads(out)["cues"] == []
+
+
+def test_a_transcript_is_of_one_video(vdesc: Vdesc, street: Path):
+    other = Path(shutil.copy(street, street.with_name("other.mp4")))
+    code, _, err = vdesc("run", street, other, "--speech", "a.srt")
+    assert code == 2 and "a.srt is the transcript of one video" in err
+
+
+def test_what_to_know_first_of_a_captioner_is_said(vdesc: Vdesc):
+    assert "It looks at pictures only" in vdesc("plugins", "info", "clipgpt")[1]

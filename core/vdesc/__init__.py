@@ -11,7 +11,10 @@ Names are imported when they are first used, so that `import vdesc` costs nothin
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import vision_ops
+
 if TYPE_CHECKING:
+    from .audio import Audio, listen
     from .cache import Cache
     from .data import (
         AudioTrack,
@@ -41,11 +44,14 @@ if TYPE_CHECKING:
     )
     from .files import write_atomic
     from .hookspecs import hookimpl
-    from .kinds import Captioner, Keyframer, Metric, Observer, Plugin, Ranker, Trainer, Writer
+    from .kinds import Captioner, Converter, Keyframer, Metric, Observer, Plugin, Ranker, Trainer, Writer
     from .pipeline import describe
     from .settings import Settings
 
+vision_ops.install()  # before anything imports transformers
+
 _HOMES = {
+    "audio": ["Audio", "listen"],
     "cache": ["Cache"],
     "data": [
         "AudioTrack", "Box", "Candidate", "Context", "Cue", "Description", "Evidence", "Finding", "Keyframe", "Picture",
@@ -57,19 +63,23 @@ _HOMES = {
     ],
     "files": ["write_atomic"],
     "hookspecs": ["hookimpl"],
-    "kinds": ["Captioner", "Keyframer", "Metric", "Observer", "Plugin", "Ranker", "Trainer", "Writer"],
+    "kinds": [
+        "Captioner", "Converter", "Keyframer", "Metric", "Observer", "Plugin", "Ranker", "Trainer", "Writer",
+    ],
     "pipeline": ["describe"],
     "settings": ["Settings"],
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Audio",
     "AudioTrack",
     "Box",
     "Cache",
     "Candidate",
     "Captioner",
     "Context",
+    "Converter",
     "Cue",
     "Description",
     "Evidence",
@@ -98,6 +108,7 @@ __all__ = [
     "Writer",
     "describe",
     "hookimpl",
+    "listen",
     "write_atomic",
 ]
 

@@ -18,7 +18,7 @@ from .files import write_atomic
 if TYPE_CHECKING:
     import numpy as np
 
-PARTS = ("catalogue", "look", "observe", "propose", "score", "features", "frames", "models")
+PARTS = ("catalogue", "look", "observe", "propose", "score", "features", "frames", "audio", "models")
 
 
 def default_root() -> Path:
@@ -92,6 +92,10 @@ class Cache:
     def frames(self, key: str) -> Path:
         """The folder for the frames under a key; it may not exist yet."""
         return self.root / "frames" / key
+
+    def samples(self, key: str) -> Path:
+        """The file for the sound under a key; it may not exist yet."""
+        return self._path("audio", key, ".s16")
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from .errors import OutputError
 
 
 def catalogue() -> dict[str, Any]:
-    """`plugins` (kind, name, package, version, about), `broken` (entry, package, reason), `slow` (entry, seconds)."""
+    """`plugins` (kind, name, package, version, about, notice), `broken` (entry, package, reason), `slow` (seconds)."""
     cache = Cache()
     name = key("plugins", [_stamp(entry) for entry in entries()])
     if (stored := cache.get("catalogue", name)) is not None:
@@ -51,7 +51,7 @@ def _made() -> dict[str, Any]:
     registry = Registry()
     plugins = [
         dict(kind=f.plugin.kind, name=f.plugin.name, package=f.package, version=f.version,
-             about=(inspect.getdoc(f.plugin) or "").split("\n")[0])
+             about=(inspect.getdoc(f.plugin) or "").split("\n")[0], notice=f.plugin.notice)
         for f in registry.all()
     ]  # fmt: skip
     broken = [dict(entry=b.entry, package=b.package, reason=b.reason) for b in registry.broken]
@@ -72,6 +72,9 @@ def show(as_json: bool = False) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
+    for p in table["plugins"]:
+        if p["notice"]:
+            print(f"know first: {p['name']}: {p['notice']}")
     for b in table["broken"]:
         print(f"broken: {b['entry']} of {b['package']}: {b['reason']}")
     for s in table["slow"]:

@@ -36,6 +36,7 @@ Config = Annotated[str | None, typer.Option(help="A YAML file of settings, or th
 Sets = Annotated[list[str] | None, typer.Option("--set", help="One setting or plugin option, as in clipgpt.beam=5.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Language = Annotated[str | None, typer.Option(help="The language of the words, as in en or ko.")]
+Speech = Annotated[str | None, typer.Option(help="A transcript (SRT, VTT, JSON) in place of listening.")]
 Candidates = Annotated[int | None, typer.Option(help="Candidates asked of each captioner for a slot.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Use nothing of the cache; do all work again.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -93,15 +94,15 @@ def _root(
 def run(
     videos: Paths, plugins: Plugins = None, keyframes: Keyframes = None, formats: Formats = None, output: Output = None,
     config: Config = None, sets: Sets = None, device: Device = None, language: Language = None,
-    candidates: Candidates = None, fresh: Fresh = False, quiet: Quiet = False, as_json: AsJson = False,
-    debug: Debug = False,
+    candidates: Candidates = None, speech: Speech = None, fresh: Fresh = False, quiet: Quiet = False,
+    as_json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Describes videos: writes subtitles and JSON, and prints the cues."""
     from .session import Session
     from .settings import layered
 
     flags = dict(plugins=_list(plugins), keyframes=keyframes, formats=_list(formats), device=device,
-                 language=language, candidates=candidates)  # fmt: skip
+                 language=language, candidates=candidates, speech=speech)  # fmt: skip
     session = Session(layered(config, flags, sets or ()), output, fresh, quiet, as_json, debug)
     raise typer.Exit(session.describe(videos))
 
@@ -120,6 +121,37 @@ def image(
                  candidates=candidates)  # fmt: skip
     session = Session(layered(config, flags, sets or ()), output, fresh, quiet, as_json, debug)
     raise typer.Exit(session.describe(photos))
+
+
+@app.command()
+def look(
+    videos: Paths, plugins: Plugins = None, keyframes: Keyframes = None, formats: Formats = None, output: Output = None,
+    config: Config = None, sets: Sets = None, device: Device = None, language: Language = None, speech: Speech = None,
+    fresh: Fresh = False, quiet: Quiet = False, as_json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Looks at videos and says nothing of its own: prints shots and evidence in order of time."""
+    from .session import Session
+    from .settings import layered
+
+    flags = dict(plugins=_list(plugins), keyframes=keyframes, formats=_list(formats or ""), device=device,
+                 language=language, speech=speech)  # fmt: skip
+    session = Session(layered(config, flags, sets or ()), output, fresh, quiet, as_json, debug, words=False)
+    raise typer.Exit(session.describe(videos))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A file or folder of another program.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="What is made of it.", show_default=False)],
+    name: Annotated[str | None, typer.Option("--with", help="The converter; else the one that reads it.")] = None,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="What the files do not say: mapper=cross.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Turns files of other programs into ours: checkpoints into model folders, results into descriptions."""
+    from .converting import convert as run
+
+    for line in run(source, out, name, sets or ()):
+        print(line)
 
 
 @plugins_app.callback()

@@ -48,10 +48,13 @@ class Container:
 
     @property
     def audio(self) -> tuple[AudioTrack, ...]:
-        """The audio streams."""
+        """The audio streams; the codec of one that nothing here can decode is `unknown`."""
+        known = ((s, s.codec_context) for s in self.file.streams.audio)
         return tuple(
-            AudioTrack(s.index, s.codec_context.name, s.codec_context.channels, s.codec_context.rate, _language(s))
-            for s in self.file.streams.audio
+            AudioTrack(s.index, c.name, c.channels, c.rate, _language(s))
+            if c
+            else AudioTrack(s.index, "unknown", 0, 0, _language(s))
+            for s, c in known
         )
 
     @property
@@ -76,6 +79,17 @@ class Container:
                 self.origin = stamp - expected if self.origin is None else self.origin
                 now = stamp - self.origin if now is None or stamp - self.origin >= now else expected
             yield self._ms(now), raw
+
+    def sound(self, index: int) -> Iterator[tuple[float | None, av.AudioFrame]]:
+        """Each frame of the audio stream `index` with its time in seconds, or None; the picture can't be read after."""
+        self.stream.discard = av.stream.Discard.all
+        self.stream = self.file.streams[index]
+        self.stream.discard = av.stream.Discard.default
+        if self.stream.codec_context is None:
+            return
+        base = float(self.stream.time_base)
+        for raw in self._decoded():
+            yield None if raw.pts is None else raw.pts * base, raw
 
     def end(self, origin: int | None) -> int:
         """When the last frame ends, in milliseconds from the timestamp `origin`; reads all packets, decodes none."""
@@ -115,7 +129,7 @@ class Container:
                 other.discard = av.stream.Discard.all
         return stream
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
+    def _decoded(self) -> Iterator[Any]:
         for packet in self._packets():
             try:
                 raws = self.stream.decode(packet)

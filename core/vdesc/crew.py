@@ -15,30 +15,35 @@ from .settings import Settings
 
 P = TypeVar("P", bound=Plugin)
 WORKERS = ("captioner", "observer", "ranker")
+TRANSCRIPT = "transcript"
+"""The observer that reads the file of the setting `speech`."""
 
 
 class Crew:
     """All plugins that the settings name, with their options checked; nothing is loaded yet.
 
+    Args:
+        words: False takes only those that look and listen, and needs no captioner.
     Raises:
         PluginError: a name that is unknown, broken or doubled.
         SettingsError: a wrong option, or options for a plugin that does not take part.
     """
 
-    def __init__(self, settings: Settings, registry: Registry, cache: Cache):
+    def __init__(self, settings: Settings, registry: Registry, cache: Cache, words: bool = True):
         self.settings, self.registry, self.cache = settings, registry, cache
         self.versions: dict[str, str] = {}
         self._loaded: set[int] = set()
         self.keyframer = cast(Keyframer, self._hire(settings.keyframes, ("keyframer",)))
-        workers = [self._hire(name, WORKERS) for name in settings.plugins]
-        self.captioners = [worker for worker in workers if isinstance(worker, Captioner)]
+        workers = [self._hire(name, WORKERS) for name in self._named()]
+        self.captioners = [worker for worker in workers if isinstance(worker, Captioner) and words]
         self.observers = [worker for worker in workers if isinstance(worker, Observer)]
-        self.rankers = [worker for worker in workers if isinstance(worker, Ranker)]
+        self.rankers = [worker for worker in workers if isinstance(worker, Ranker) and words]
         self.writers = [cast(Writer, self._hire(name, ("writer",))) for name in settings.formats]
-        if not self.captioners:
+        if words and not self.captioners:
             raise SettingsError("no captioner among the plugins: add one, as in --plugins clipgpt")
         self._all_once()
-        self._all_used()
+        if words:
+            self._all_used()
 
     @property
     def everyone(self) -> list[Plugin]:
@@ -75,6 +80,11 @@ class Crew:
                     plugin.close()
         self._loaded.clear()
 
+    def _named(self) -> list[str]:
+        """The workers that the settings name; a transcript that is given needs its reader."""
+        named = list(self.settings.plugins)
+        return named + [TRANSCRIPT] * (bool(self.settings.speech) and TRANSCRIPT not in named)
+
     def _hire(self, spec: str, kinds: tuple[str, ...]) -> Plugin:
         name, shorthand = split(spec)
         found = self.registry.find(name, kinds)
@@ -87,6 +97,8 @@ class Crew:
     def _given(self, name: str, plugin: type[Plugin]) -> dict[str, Any]:
         """The options given for a plugin; one that also a namesake takes part with leaves those of the other alone."""
         given = self.settings.options.get(name, {})
+        if name == TRANSCRIPT and self.settings.speech:
+            given = {**given, "file": self.settings.speech}
         specs = (self.settings.keyframes, *self.settings.plugins, *self.settings.formats)
         if [split(spec)[0] for spec in specs].count(name) < 2:
             return given
@@ -114,7 +126,7 @@ def blamed(plugin: Plugin, failing: str) -> Iterator[None]:
         raise
     except ImportError as error:
         if error.name and plugin.extra:
-            raise MissingExtra(plugin.name, error.name, plugin.extra) from error
+            raise MissingExtra(plugin.name, error.name, plugin.extra, plugin.notice) from error
         raise PluginError(f"{plugin.name} {failing}: {error}") from error
     except Exception as error:
         raise PluginError(f"{plugin.name} {failing}: {type(error).__name__}: {error}") from error

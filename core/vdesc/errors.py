@@ -41,10 +41,11 @@ class PluginError(VdescError):
 
 
 class MissingExtra(PluginError):
-    """A plugin needs a package that is not installed."""
+    """A plugin needs a package that is not installed; `notice` is what to know before it is."""
 
-    def __init__(self, plugin: str, package: str, extra: str):
-        super().__init__(f"{plugin} needs the package {package}: pip install 'vdesc[{extra}]'")
+    def __init__(self, plugin: str, package: str, extra: str, notice: str = ""):
+        aside = f" ({notice})" if notice else ""
+        super().__init__(f"{plugin} needs the package {package}: pip install 'vdesc[{extra}]'{aside}")
         self.plugin, self.package, self.extra = plugin, package, extra
 
 

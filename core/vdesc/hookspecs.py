@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from .kinds import Captioner, Keyframer, Metric, Observer, Ranker, Trainer, Writer
+    from .kinds import Captioner, Converter, Keyframer, Metric, Observer, Ranker, Trainer, Writer
 
 hookspec = pluggy.HookspecMarker("vdesc")
 hookimpl = pluggy.HookimplMarker("vdesc")
@@ -41,6 +41,11 @@ def writers() -> list[type[Writer]]:  # type: ignore[empty-body]
 @hookspec
 def metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
     """Classes that measure descriptions."""
+
+
+@hookspec
+def converters() -> list[type[Converter]]:  # type: ignore[empty-body]
+    """Classes that turn files of other programs into ours."""
 
 
 @hookspec

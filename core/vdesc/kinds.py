@@ -9,12 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from .cache import Cache
 from .data import Candidate, Description, Evidence, Finding, Keyframe, Slot, Video
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Plugin(ABC):
@@ -24,6 +27,7 @@ class Plugin(ABC):
         name: unique among plugins of its kind.
         shorthand: the option that `name:value` sets, as in `uniform:10`; "" where there is none.
         extra: the extra of its package that brings what it imports; named when an import fails.
+        notice: what a person must know before using it, such as a licence that binds; "" for nothing.
         options: the values in force.
         language: the language that words are wanted in, as a BCP 47 tag; the engine sets it.
         cache: where features may be kept, or None; the engine sets it.
@@ -34,6 +38,7 @@ class Plugin(ABC):
     kind: ClassVar[str]
     shorthand: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    notice: ClassVar[str] = ""
 
     class Options(BaseModel):
         """No options. A plugin with some has `class Options(Captioner.Options)` with pydantic fields."""
@@ -102,6 +107,17 @@ class Ranker(Plugin):
     def score(self, slots: Sequence[Slot], candidates: Sequence[Candidate]) -> Sequence[float]:
         """One number in 0..1 for each candidate, higher is better."""
 
+    def support(self, slots: Sequence[Slot], candidates: Sequence[Candidate]) -> Sequence[tuple[Evidence, ...]]:
+        """For each candidate the evidence that it rests on, where the ranker knows of such; it reaches the JSON."""
+        return [()] * len(candidates)
+
+    def sentences(self, texts: Sequence[str]) -> np.ndarray | None:
+        """Unit vectors float32 (texts, width) whose cosines say how alike sentences are; None where it has none.
+
+        With them the ranker can find duplicates too: `ranking.similarity` may be its name.
+        """
+        return None
+
 
 class Writer(Plugin):
     """Writes a description to a file or folder named after the video."""
@@ -122,6 +138,20 @@ class Metric(Plugin):
     @abstractmethod
     def score(self, description: Description, references: Sequence[str]) -> Mapping[str, float]:
         """Numbers by name."""
+
+
+class Converter(Plugin):
+    """Turns files of another program into ours, or back: `vdesc convert`. Its options say what files do not."""
+
+    kind = "converter"
+
+    @abstractmethod
+    def reads(self, source: Path) -> bool:
+        """Whether `source` is a file of its kind; called without `load`, and must be quick."""
+
+    @abstractmethod
+    def convert(self, source: Path, out: Path) -> list[str]:
+        """Writes `out`, and gives what the person should know: a line each. Raises `VdescError`."""
 
 
 class Trainer(Plugin):
@@ -145,5 +175,5 @@ class Trainer(Plugin):
 
 
 KINDS: dict[str, type[Plugin]] = {
-    kind.kind: kind for kind in (Keyframer, Observer, Captioner, Ranker, Writer, Metric, Trainer)
+    kind.kind: kind for kind in (Keyframer, Observer, Captioner, Ranker, Writer, Metric, Converter, Trainer)
 }

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .cache import PARTS, Cache
 from .errors import SettingsError, nearest
-from .kinds import KINDS
+from .kinds import KINDS, Captioner, Plugin
 from .registry import Found, Registry
 
 console = Console(highlight=False)
@@ -32,6 +32,8 @@ def show_plugin(name: str) -> None:
 def _explain(found: Found) -> None:
     console.print(f"[bold]{found.plugin.name}[/bold], a {found.plugin.kind} of {found.package} {found.version}")
     console.print(escape(inspect.getdoc(found.plugin) or ""), soft_wrap=True)
+    for line in _known(found.plugin):
+        console.print(escape(line), soft_wrap=True)
     fields = found.plugin.Options.model_fields
     if not fields:
         console.print("It has no options.")
@@ -44,6 +46,20 @@ def _explain(found: Found) -> None:
     console.print(table)
     first = next(iter(fields))
     console.print(f"Set one with --set {found.plugin.name}.{first}=VALUE.")
+
+
+def _known(plugin: type[Plugin]) -> list[str]:
+    """What a person should know of a plugin beside its options."""
+    lines = [f"Know first: {plugin.notice}"] if plugin.notice else []
+    if plugin.extra:
+        lines.append(f"It needs pip install 'vdesc[{plugin.extra}]'.")
+    if issubclass(plugin, Captioner):
+        lines.append(
+            "It reads the evidence: on-screen text, objects, speech, and what else observers found."
+            if plugin.reads_context
+            else "It looks at pictures only; evidence does not change its words, but may change which are chosen."
+        )
+    return lines
 
 
 def check_plugin(name: str, sets: Iterable[str]) -> bool:

@@ -7,27 +7,30 @@ in the cache under a key of all that it depends on, so that a killed run goes on
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from . import ranking
 from .cache import Cache, key
 from .crew import Crew, blamed, finding
 from .data import Candidate, Context, Cue, Description, Evidence, Finding, Keyframe, Picture, Slot, Video
-from .document import decode, encode
 from .errors import PluginError, SettingsError, VdescError, nearest
-from .kinds import Captioner, Observer, Plugin, Ranker
+from .kinds import Observer, Plugin
 from .media import probe, save_picture
 from .planning import plan
 from .record import Clock, Findings
 from .registry import Registry
 from .settings import Ranking, Settings
-from .similarity import similarity
+from .similarity import by_vectors, similarity
+from .stages import judged, observed, proposed, remembered
 from .timing import PROFILES, fit
 
+P = TypeVar("P", bound=Plugin)
 T = TypeVar("T")
 CHUNK = 64
 """Slots that a captioner gets at once: enough to fill a batch, few enough that a killed run loses little."""
@@ -57,6 +60,7 @@ class Engine:
 
     Args:
         report: called with each stage's progress.
+        words: False stops after the evidence: nothing is captioned.
     Raises:
         PluginError, SettingsError: see `Crew`.
     """
@@ -67,9 +71,10 @@ class Engine:
         registry: Registry | None = None,
         cache: Cache | None = None,
         report: Report = lambda progress: None,
+        words: bool = True,
     ):
         self.settings, self.cache, self.report = settings, cache or Cache(), report
-        self.crew = Crew(settings, registry or Registry(), self.cache)
+        self.crew = Crew(settings, registry or Registry(), self.cache, words)
         if settings.timing.profile not in PROFILES:
             wrong = settings.timing.profile
             raise SettingsError(f"there is no timing profile '{wrong}' ({nearest(wrong, PROFILES)})")
@@ -94,7 +99,7 @@ class Engine:
             candidates = findings.of(propose(video, slots, crew, settings.candidates, self.report))
         with clock("choose"):
             candidates = findings.of(score(video, slots, candidates, crew))
-            cues, measure = choose(slots, candidates, settings.ranking)
+            cues, measure = choose(slots, candidates, settings.ranking, crew)
             profile = PROFILES["none" if video.still else settings.timing.profile]
             cues, late = fit(cues, video.span.end, profile)
         return Description(
@@ -130,7 +135,7 @@ def look(video: Video, crew: Crew, report: Report) -> tuple[tuple[Keyframe, ...]
         return tuple(kept)
 
     parts = ["look", video.digest, *crew.identity(keyframer)]
-    stored, findings = _remembered(crew, "look", parts, keyframer, tuple[Keyframe, ...], select)
+    stored, findings = remembered(crew, "look", parts, keyframer, tuple[Keyframe, ...], select)
     if not all((folder / keyframe.image.path).is_file() for keyframe in stored):  # frames were cleared away
         crew.cache.forget("look", key(*parts))
         return look(video, crew, report)
@@ -143,14 +148,17 @@ def observe(video: Video, keyframes: Sequence[Keyframe], crew: Crew, report: Rep
     """All evidence of all observers, in order of time. An observer that fails is named, the others go on."""
     evidence: list[Evidence] = []
     findings: list[Finding] = []
-    for i, observer in enumerate(crew.observers):
-        report(Progress(f"observe {observer.name}", i, len(crew.observers)))
+
+    def one(observer: Observer) -> tuple[tuple[Evidence, ...], list[Finding]]:
         try:
-            found, said = _observed(video, keyframes, crew, observer)
-            evidence += found
-            findings += said
+            return observed(video, keyframes, crew, observer)
         except VdescError as error:
-            findings.append(finding(observer, error))
+            return (), [finding(observer, error)]
+
+    for i, (found, said) in enumerate(_side_by_side(one, crew.observers)):
+        evidence += found
+        findings += said
+        report(Progress("observe", i + 1, len(crew.observers)))
     return Context(tuple(sorted(evidence, key=lambda e: (e.span, e.kind, e.value)))), findings
 
 
@@ -165,14 +173,14 @@ def propose(
         try:
             for start in range(0, len(slots), CHUNK):
                 some = slots[start : start + CHUNK]
-                found, said = _proposed(video, some, crew, captioner, n)
+                found, said = proposed(video, some, crew, captioner, n)
                 candidates += found
                 findings += said
                 report(Progress(f"propose {captioner.name}", start + len(some), len(slots), "slots"))
         except VdescError as error:
             errors.append(error)
             findings.append(finding(captioner, error))
-    if len(errors) == len(crew.captioners):
+    if errors and len(errors) == len(crew.captioners):
         raise errors[0]
     return tuple(candidates), findings
 
@@ -180,14 +188,18 @@ def propose(
 def score(
     video: Video, slots: Sequence[Slot], candidates: Sequence[Candidate], crew: Crew
 ) -> tuple[tuple[Candidate, ...], list[Finding]]:
-    """The candidates with every ranker's number among their scores. A ranker that fails is named and left out."""
+    """The candidates with every ranker's number and what they rest on. A ranker that fails is named and left out."""
     findings: list[Finding] = []
     for ranker in crew.rankers:
         try:
-            numbers, said = _scored(video, slots, candidates, crew, ranker)
+            judgements, said = judged(video, slots, candidates, crew, ranker)
             candidates = [
-                replace(candidate, scores={**candidate.scores, ranker.name: number})
-                for candidate, number in zip(candidates, numbers, strict=True)
+                replace(
+                    candidate,
+                    scores={**candidate.scores, ranker.name: judgement.score},
+                    rests_on=(*candidate.rests_on, *(e for e in judgement.rests_on if e not in candidate.rests_on)),
+                )
+                for candidate, judgement in zip(candidates, judgements, strict=True)
             ]
             findings += said
         except VdescError as error:
@@ -195,10 +207,20 @@ def score(
     return tuple(candidates), findings
 
 
-def choose(slots: Sequence[Slot], candidates: Sequence[Candidate], how: Ranking) -> tuple[tuple[Cue, ...], str]:
+def choose(
+    slots: Sequence[Slot], candidates: Sequence[Candidate], how: Ranking, crew: Crew
+) -> tuple[tuple[Cue, ...], str]:
     """One cue a slot, neighbours that say the same merged, and the name of the measure of likeness."""
-    measure, prepare = similarity(how.similarity)
-    similar = prepare(candidate.text for candidate in candidates)
+    texts = sorted({candidate.text for candidate in candidates})
+    if judge := next((ranker for ranker in crew.rankers if ranker.name == how.similarity), None):
+        with blamed(judge, "failed to compare sentences"):
+            vectors = crew.ready(judge).sentences(texts)
+        if vectors is None:
+            raise SettingsError(f"{judge.name} cannot compare sentences: use --set ranking.similarity=tokens")
+        measure, similar = judge.name, by_vectors(texts, vectors)
+    else:
+        measure, prepare = similarity(how.similarity)
+        similar = prepare(texts)
     return ranking.merge(ranking.choose(slots, candidates, how.weights, similar), how.merge, similar), measure
 
 
@@ -211,78 +233,15 @@ def write(description: Description, crew: Crew, folder: Path) -> tuple[Path, ...
     return tuple(paths)
 
 
-def _observed(
-    video: Video, keyframes: Sequence[Keyframe], crew: Crew, observer: Observer
-) -> tuple[tuple[Evidence, ...], list[Finding]]:
-    parts = ["observe", video.digest, *crew.identity(crew.keyframer), *crew.identity(observer)]
+def _side_by_side(work: Callable[[P], T], plugins: Sequence[P]) -> Iterator[T]:
+    """What `work` gives for each plugin, in their order; several at a time where the machine has cores for that.
 
-    def work() -> tuple[Evidence, ...]:
-        return tuple(crew.ready(observer).observe(video, keyframes))
-
-    return _remembered(crew, "observe", parts, observer, tuple[Evidence, ...], work)
-
-
-def _proposed(
-    video: Video, slots: Sequence[Slot], crew: Crew, captioner: Captioner, n: int
-) -> tuple[tuple[Candidate, ...], list[Finding]]:
-    shown = _shown(slots, captioner.reads_context)
-    parts = ["propose", video.digest, *crew.identity(crew.keyframer), shown, *crew.identity(captioner), n]
-
-    def work() -> tuple[Candidate, ...]:
-        return sound(captioner, slots, crew.ready(captioner).propose(slots, n), n)
-
-    return _remembered(crew, "propose", parts, captioner, tuple[Candidate, ...], work)
-
-
-def sound(captioner: Captioner, slots: Sequence[Slot], proposed: Any, n: int) -> tuple[Candidate, ...]:
-    """The candidates that can be used; what a plugin got wrong is noted."""
-    left = {slot.index: n for slot in slots}
-    kept = []
-    for candidate in proposed:
-        if candidate.slot not in left:
-            captioner.note(f"dropped a candidate for slot {candidate.slot}, which was not asked for", "warning")
-        elif not candidate.text.strip():
-            captioner.note(f"dropped an empty candidate for slot {candidate.slot}")
-        elif left[candidate.slot] > 0:
-            left[candidate.slot] -= 1
-            if candidate.confidence is not None and not 0 <= candidate.confidence <= 1:
-                captioner.note(f"ignored a confidence of {candidate.confidence}, which is not in 0..1", "warning")
-                candidate = replace(candidate, confidence=None)
-            kept.append(candidate)
-    return tuple(kept)
-
-
-def _scored(
-    video: Video, slots: Sequence[Slot], candidates: Sequence[Candidate], crew: Crew, ranker: Ranker
-) -> tuple[tuple[float, ...], list[Finding]]:
-    said = encode(tuple[Candidate, ...], tuple(candidates))
-    parts = ["score", video.digest, *crew.identity(crew.keyframer), _shown(slots, True), said, *crew.identity(ranker)]
-
-    def work() -> tuple[float, ...]:
-        numbers = [float(number) for number in crew.ready(ranker).score(slots, candidates)]
-        if len(numbers) != len(candidates):
-            raise PluginError(f"{ranker.name} gave {len(numbers)} scores for {len(candidates)} candidates")
-        return tuple(min(1.0, max(0.0, number)) for number in numbers)
-
-    return _remembered(crew, "score", parts, ranker, tuple[float, ...], work)
-
-
-def _shown(slots: Sequence[Slot], context: bool) -> list[Any]:
-    """What a plugin sees of slots, for cache keys."""
-    shown = [[slot.index, slot.span.start, slot.span.end, [k.at for k in slot.keyframes]] for slot in slots]
-    return [shown, [encode(Context, slot.context) for slot in slots] if context else []]
-
-
-def _remembered(
-    crew: Crew, part: str, parts: list[Any], plugin: Plugin, kind: type[T], work: Callable[[], T]
-) -> tuple[T, list[Finding]]:
-    """The cached result of a stage with its findings; else the result of `work`, which is then cached."""
-    name = key(*parts)
-    if (stored := crew.cache.get(part, name)) is not None:
-        return decode(kind, stored["value"]), list(decode(tuple[Finding, ...], stored["findings"]))
-    plugin.findings.clear()
-    with blamed(plugin, "failed"):
-        value = encode(kind, work())  # what is no plain value is the plugin's fault
-    findings = list(plugin.findings)
-    crew.cache.put(part, name, {"value": value, "findings": encode(tuple[Finding, ...], tuple(findings))})
-    return decode(kind, value), findings  # as the next run will read it: an int stays no int where a float is meant
+    Threads, as the libraries that do the heavy work let others run meanwhile. One plugin for each two cores: fewer take
+    the cores from each other.
+    """
+    at_once = min(len(plugins), (os.cpu_count() or 1) // 2)
+    if at_once < 2:
+        yield from map(work, plugins)
+        return
+    with ThreadPool(at_once) as pool:  # its threads are daemons: Ctrl-C need not wait for them
+        yield from pool.imap(work, plugins)

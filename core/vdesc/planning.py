@@ -18,13 +18,13 @@ def plan(
         tiles: whether the shots cover the whole video. A shot without keyframes (all of them looked like the one
             before) then belongs to the slot before it.
     """
-    spans = _spans(keyframes, video.span if tiles else None)
+    spans = stretches(keyframes, video.span if tiles else None)
     groups = _joined(list(zip(spans, [(keyframe,) for keyframe in keyframes], strict=True)), shortest if tiles else 0)
     return tuple(Slot(i, span, frames, context.during(span)) for i, (span, frames) in enumerate(groups))
 
 
-def _spans(keyframes: Sequence[Keyframe], whole: Span | None) -> list[Span]:
-    """Each keyframe's own stretch; with `whole`, stretched over what lies between and around the shots."""
+def stretches(keyframes: Sequence[Keyframe], whole: Span | None = None) -> list[Span]:
+    """The time that each keyframe stands for: its part of its shot; with `whole`, also what lies between the shots."""
     starts = [keyframe.shot.span.start for keyframe in keyframes]
     ends = [keyframe.shot.span.end for keyframe in keyframes]
     for i, (one, other) in enumerate(pairwise(keyframes)):

@@ -21,6 +21,7 @@ from .data import Description
 from .errors import InputError, SettingsError, VdescError
 from .lines import one_line
 from .settings import Settings
+from .timeline import clock, timeline
 
 
 class Session:
@@ -29,10 +30,14 @@ class Session:
     Args:
         output: the folder for all files; None writes beside each video.
         fresh: nothing is taken from the cache.
+        words: False stops after the evidence and prints that.
     """
 
-    def __init__(self, settings: Settings, output: Path | None, fresh: bool, quiet: bool, as_json: bool, debug: bool):
-        self.settings, self.output, self.fresh = settings, output, fresh
+    def __init__(
+        self, settings: Settings, output: Path | None, fresh: bool, quiet: bool, as_json: bool, debug: bool,
+        words: bool = True,
+    ):  # fmt: skip
+        self.settings, self.output, self.fresh, self.words = settings, output, fresh, words
         self.quiet, self.as_json, self.debug = quiet, as_json, debug
         self.console = Console(stderr=True, quiet=quiet or as_json, highlight=False, soft_wrap=True)
         self.out = Console(highlight=False, soft_wrap=True)
@@ -41,8 +46,10 @@ class Session:
         """The exit code, after every file that the patterns mean was described as far as it can be."""
         paths = expand(patterns)
         self._refuse_collisions(paths)
+        if self.settings.speech and len(paths) > 1:
+            raise SettingsError(f"{self.settings.speech} is the transcript of one video: describe them one at a time")
         codes = [DONE]
-        with pipeline.Engine(self.settings, cache=Cache(enabled=not self.fresh)) as engine:
+        with pipeline.Engine(self.settings, cache=Cache(enabled=not self.fresh), words=self.words) as engine:
             for path in paths:
                 codes.append(self._one(engine, path))
         failed = codes.count(FAILED)
@@ -100,9 +107,8 @@ class Session:
             if finding.level != "error":
                 style = "yellow" if finding.level == "warning" else "dim"
                 self.console.print(Text(f"  {finding.source}: {finding.message}", style))
-        for cue in description.cues:
-            when = "" if description.video.still else f"{clock(cue.span.start)}  "
-            self.out.print(Text(when, "cyan") + Text(one_line(cue.text)))
+        for at, text in told(description) if self.words else timeline(description):
+            self.out.print(Text(at and f"{at}  ", "cyan") + Text(text))
         if files:
             self.console.print(Text("  wrote " + ", ".join(str(file) for file in files), "dim"))
 
@@ -136,17 +142,18 @@ def headline(path: Path, description: Description) -> str:
     """One line: what the file is, what was found, and the seconds that took."""
     video, spent = description.video, sum(description.timings.values()) / 1000
     length = "photo" if video.still else f"{video.span.length / 1000:.1f} s"
+    counted = [f"{len(description.cues)} cues"] if description.cues else []
+    counted += [f"{len(description.evidence)} pieces of evidence"] if description.evidence else []
     return (
         f"{path.name}  {length}, {video.width} x {video.height}: {len(description.keyframes)} keyframes in "
-        f"{len(description.shots)} shots, {len(description.cues)} cues, in {spent:.1f} s"
+        f"{', '.join([f'{len(description.shots)} shots', *counted])}, in {spent:.1f} s"
     )
 
 
-def clock(at: int) -> str:
-    """Milliseconds as h:mm:ss.mmm."""
-    seconds, milli = divmod(at, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}.{milli:03}"
+def told(description: Description) -> list[tuple[str, str]]:
+    """Time and words of each cue; a photo has no times."""
+    still = description.video.still
+    return [("" if still else clock(cue.span.start), one_line(cue.text)) for cue in description.cues]
 
 
 def summary(path: Path, description: Description, files: tuple[Path, ...]) -> dict[str, Any]:
@@ -158,6 +165,10 @@ def summary(path: Path, description: Description, files: tuple[Path, ...]) -> di
             {"start": cue.span.start, "end": cue.span.end, "text": one_line(cue.text)} for cue in description.cues
         ],
         "keyframes": len(description.keyframes),
+        "evidence": [
+            {"kind": e.kind, "start": e.span.start, "end": e.span.end, "value": e.value, "confidence": e.confidence}
+            for e in description.evidence
+        ],
         "findings": [[finding.level, finding.source, finding.message] for finding in description.findings],
         "timings": dict(description.timings),
     }

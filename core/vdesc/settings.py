@@ -6,7 +6,7 @@ flag (`--set clipgpt.beam=5`) > `--config file.yaml` > preset in `configs/` > th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ class Ranking(Section):
     )
     similarity: str = Field(
         "auto",
-        description="`tokens`, a sentence-transformers model by name or folder, or `auto`: "
-        "all-MiniLM-L6-v2 where it is installed or cached, else tokens.",
+        description="`tokens`, a sentence-transformers model by name or folder, a ranker of the run that can compare "
+        "sentences (match, alignment), or `auto`: all-MiniLM-L6-v2 where it is installed or cached, else tokens.",
     )
 
     @field_validator("weights")
@@ -66,6 +66,7 @@ class Settings(Section):
     plugins: tuple[str, ...] = Field(("clipgpt",), description="Captioners, observers and rankers, by name.")
     formats: tuple[str, ...] = Field(("srt", "json"), description="What is written: srt, vtt, json, txt, frames.")
     candidates: int = Field(3, ge=1, le=50, description="Candidates asked of each captioner for a slot.")
+    speech: str = Field("", description="A transcript (SRT, VTT, JSON) to take speech from, in place of listening.")
     language: str = Field("en", description="The language of the words, as a BCP 47 tag.")
     device: str = Field("auto", description="A torch device, or auto: cuda, then mps, then cpu.")
     slots: Slots = Slots()
@@ -148,19 +149,31 @@ def _known(values: Mapping[str, Any], section: type[BaseModel], source: str, pre
 
 
 def _set(values: dict[str, Any], text: str) -> None:
+    def place(parts: list[str]) -> list[str]:
+        return ["options", *parts] if len(parts) > 1 and parts[0] not in Settings.model_fields else parts
+
+    assign(values, text, "name.option=value, as in clipgpt.temperature=0.7", place)
+
+
+def assign(
+    values: dict[str, Any], text: str, form: str, place: Callable[[list[str]], list[str]] = lambda parts: parts
+) -> None:
+    """Lays `a.b=value`, the value read as YAML, over `values`; `place` may lead the path elsewhere.
+
+    Raises `SettingsError` that tells the `form` where the text has another.
+    """
     path, equals, raw = text.partition("=")
     parts = path.strip().split(".")
     if not equals or not all(parts):
-        raise SettingsError(f"--set {text}: write name.option=value, as in clipgpt.temperature=0.7")
+        raise SettingsError(f"--set {text}: write {form}")
     try:
         value = yaml.safe_load(raw)
     except yaml.YAMLError as error:
         raise SettingsError(f"--set {text}: the value is not readable") from error
-    if len(parts) > 1 and parts[0] not in Settings.model_fields:
-        parts = ["options", *parts]
-    for part in parts[:-1]:
-        inner = values.setdefault(part, {})
+    *tables, last = place(parts)
+    for table in tables:
+        inner = values.setdefault(table, {})
         if not isinstance(inner, dict):
-            raise SettingsError(f"--set {text}: {part} has no parts")
+            raise SettingsError(f"--set {text}: {table} has no parts")
         values = inner
-    values[parts[-1]] = value
+    values[last] = value

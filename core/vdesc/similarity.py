@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,12 @@ def tokens(one: str, other: str) -> float:
     return 2 * (a & b).total() / total if total else float(one == other)
 
 
+def by_vectors(texts: Sequence[str], vectors: Any) -> Similarity:
+    """The cosine, cut to 0..1, of two of the texts; `vectors` holds a unit vector for each, float (texts, width)."""
+    place = {text: i for i, text in enumerate(texts)}
+    return lambda one, other: float(min(1.0, max(0.0, vectors[place[one]] @ vectors[place[other]])))
+
+
 @cache
 def _words(text: str) -> Counter[str]:
     words = re.findall(r"\w+", text.lower())
@@ -72,9 +78,7 @@ def _words(text: str) -> Counter[str]:
 
 def _embedded(name: str, texts: Iterable[str]) -> Similarity:
     unique = sorted(set(texts))
-    vectors = _model(name).encode(unique, normalize_embeddings=True, show_progress_bar=False)
-    place = {text: i for i, text in enumerate(unique)}
-    return lambda one, other: float(min(1.0, max(0.0, vectors[place[one]] @ vectors[place[other]])))
+    return by_vectors(unique, _model(name).encode(unique, normalize_embeddings=True, show_progress_bar=False))
 
 
 @cache

@@ -10,6 +10,7 @@ from vdesc.data import Candidate, Slot
 from vdesc.kinds import Ranker
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 WEIGHT = 2.5
@@ -54,11 +55,17 @@ class Alignment(Ranker):
         fits = self._fit(self._pictures(list(frames.values())), self._texts(texts))
         return [float(fits[shown[c.slot], said[c.text]].mean()) for c in candidates]
 
+    def sentences(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors float32 (texts, width) in the model's space."""
+        import numpy as np
+
+        return self._texts(list(texts)).numpy() if texts else np.zeros((0, 1), np.float32)
+
     def _fit(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """Numbers in 0..1, pictures x texts."""
         cosine = pictures @ texts.T
         if (bias := getattr(self.model, "logit_bias", None)) is not None:  # SigLIP
-            return (cosine * self.model.logit_scale.exp() + bias).sigmoid()
+            return (cosine * self.model.logit_scale.detach().exp() + bias.detach()).sigmoid()
         return (WEIGHT * cosine).clamp(0, 1)
 
     def _pictures(self, frames: list[Any]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from vdesc import hookimpl
 
+from .converter import Checkpoints
 from .plugin import ClipGPT
 from .ranker import Match
 from .teacher import ClipGPTTrainer
@@ -17,6 +18,12 @@ def captioners() -> list[type[ClipGPT]]:
 def rankers() -> list[type[Match]]:
     """The ranker `match`."""
     return [Match]
+
+
+@hookimpl
+def converters() -> list[type[Checkpoints]]:
+    """The converter `clipgpt`."""
+    return [Checkpoints]
 
 
 @hookimpl

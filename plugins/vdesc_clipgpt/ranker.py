@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from vdesc import Candidate, ModelError, Ranker, Slot
 
 from . import checkpoint
 from .shared import WithModel, views
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Match(WithModel, Ranker):
@@ -57,6 +60,16 @@ class Match(WithModel, Ranker):
             pictures = self.model.matcher.pictures(features.to(self.model.device))
             fit = (pictures @ self._texts(texts).T).clamp(0, 1).tolist()
         return [fit[place[c.slot]][said[c.text]] if c.slot in place else 0.0 for c in candidates]
+
+    def sentences(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors float32 (texts, width) in the matcher's space."""
+        import numpy as np
+        import torch
+
+        if not texts:
+            return np.zeros((0, 1), np.float32)
+        with torch.inference_mode():
+            return self._texts(texts).float().cpu().numpy()
 
     def _texts(self, texts: Sequence[str]) -> Any:
         """Unit vectors, one a text."""

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     # pure functions
     "lines": set(),
     "planning": {"data"},
+    "sightings": {"data"},
     "ranking": {"data"},
     "similarity": {"ranking", "errors"},
     "timing": {"data", "lines"},
@@ -30,7 +31,10 @@ MAY_IMPORT = {
     "container": {"data", "errors"},
     "media": {"container", "data", "errors", "files"},
     "document": {"data", "errors"},
+    "audio": {"cache", "container", "data", "errors", "files"},
     "hub": {"errors"},
+    "onnx": {"errors"},
+    "vision_ops": set(),
     # the engine
     "registry": {"entries", "hookspecs", "errors", "kinds"},
     "settings": {"errors", "registry"},
@@ -38,7 +42,9 @@ MAY_IMPORT = {
     "record": {"data"},
     "entries": set(),
     "catalogue": {"cache", "entries", "errors", "registry"},
-    "pipeline": ENGINE | {"crew", "document", "media", "planning", "ranking", "record", "similarity", "timing"},
+    "stages": ENGINE | {"crew", "document"},
+    "pipeline": ENGINE | {"crew", "media", "planning", "ranking", "record", "similarity", "stages", "timing"},
+    "converting": {"crew", "errors", "kinds", "registry", "settings"},
     # the plugin author's kit
     "fakes": {"data", "files", "hookspecs", "kinds", "media"},
     "verbs": {"crew", "data", "errors", "fakes", "kinds", "media"},
@@ -47,8 +53,9 @@ MAY_IMPORT = {
     "scaffold": {"errors", "files", "__init__"},
     "doctor": {"cache", "crew", "registry"},
     # the command line
-    "cli": {"catalogue", "entries", "errors", "session", "listing", "scaffold", "settings"},
-    "session": {"cache", "cli", "data", "errors", "lines", "pipeline", "settings"},
+    "timeline": {"data", "lines"},
+    "cli": {"catalogue", "converting", "entries", "errors", "session", "listing", "scaffold", "settings"},
+    "session": {"cache", "cli", "data", "errors", "lines", "pipeline", "settings", "timeline"},
     "listing": {"cache", "doctor", "errors", "kinds", "registry", "settings", "testing"},
 }
 

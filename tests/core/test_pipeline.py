@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from vdesc import (
     Cache,
@@ -484,3 +485,97 @@ def test_a_writer_that_fails_is_named(registry, tmp_path):
     choice = Settings(**(CHOICE | {"options": {"fake-writer": {"fail": True}}}))
     with Engine(choice, registry) as engine, pytest.raises(PluginError, match="fake-writer failed"):
         engine.write(description(), tmp_path)
+
+
+class Judge(Ranker):
+    """Knows what supports each candidate, and how alike sentences are: by their last letters."""
+
+    name = "judge"
+
+    def score(self, slots, candidates):
+        return [0.5] * len(candidates)
+
+    def support(self, slots, candidates):
+        shown = {slot.index: slot.context.evidence for slot in slots}
+        return [shown[candidate.slot] if candidate.text.endswith("0.") else () for candidate in candidates]
+
+    def sentences(self, texts):
+        return np.array([[1.0, 0.0] if text.endswith("0.") else [0.0, 1.0] for text in texts], np.float32)
+
+
+def test_what_a_candidate_rests_on_reaches_it_and_the_second_run(run, registry):
+    registry.register(module(Judge, name="judge"))
+    plugins = ("fake-observer", "fake-captioner", "judge")
+    for _ in range(2):
+        found = run(plugins=plugins)
+        for candidate in found.candidates:
+            supported = [f"word {candidate.slot}"] if candidate.text.endswith("0.") else []
+            assert [e.value for e in candidate.rests_on] == supported
+
+
+def test_a_ranker_that_gives_no_support_for_each_candidate_is_a_finding(run, registry):
+    registry.register(module(type("J", (Judge,), {"support": lambda self, slots, candidates: [()]}), name="judge"))
+    found = run(plugins=("fake-captioner", "judge"))
+    assert any("judge gave 1 supports for 15 candidates" in finding.message for finding in found.findings)
+
+
+def test_a_ranker_can_find_duplicates(run, registry):
+    registry.register(module(Judge, name="judge"))
+    plugins = ("fake-captioner", "judge")
+    apart = run(plugins=plugins, candidates=1, ranking={"similarity": "tokens", "merge": 0.99})
+    joined = run(plugins=plugins, candidates=1, ranking={"similarity": "judge", "merge": 0.99})
+    assert len(apart.cues) == 5 and len(joined.cues) == 1
+    assert joined.made_by["similarity"] == "judge"
+
+
+def test_a_ranker_that_cannot_compare_sentences_is_named(run):
+    with pytest.raises(SettingsError, match=r"fake-ranker cannot compare sentences.*similarity=tokens"):
+        run(ranking={"similarity": "fake-ranker"})
+
+
+def test_looking_alone_stops_after_the_evidence_and_shares_the_cache(run, registry, clip, own_cache, calls):
+    run()
+    calls.clear()
+    with Engine(Settings(**CHOICE | {"formats": ()}), registry, Cache(own_cache), words=False) as engine:
+        found = engine.describe(clip)
+    assert calls == [] and len(found.evidence) == 5
+    assert found.candidates == () and found.cues == ()
+    dump(found)
+
+
+def test_looking_needs_no_captioner(registry, clip, own_cache):
+    choice = {"keyframes": "fake-keyframer:2", "plugins": ("fake-observer",), "formats": ()}
+    with Engine(Settings(**choice), registry, Cache(own_cache), words=False) as engine:
+        assert [e.value for e in engine.describe(clip).evidence] == ["word 0", "word 1"]
+
+
+def test_observers_side_by_side_give_the_same_and_one_that_fails_stops_none(run, registry, monkeypatch, tmp_path):
+    others = [type(f"Eye{i}", (FakeObserver,), {"name": f"eye-{i}"}) for i in range(4)]
+    registry.register(module(*others, name="eyes"))
+    plugins = ("fake-captioner", "eye-0", "eye-1", "eye-2", "eye-3")
+    found = []
+    for cores in (2, 8):
+        monkeypatch.setattr(pipeline.os, "cpu_count", lambda cores=cores: cores)
+        found.append(run(tmp_path / str(cores), plugins=plugins, options={"eye-2": {"fail": True}}))
+    alone, together = map(dump, found)
+    assert alone == together
+    assert {e.source for e in found[1].evidence} == {"eye-0", "eye-1", "eye-3"}
+    assert [finding.source for finding in found[1].findings if finding.level == "error"] == ["eye-2"]
+
+
+def test_a_transcript_that_is_given_brings_its_reader(registry):
+    class Reads(FakeObserver):
+        """A file."""
+
+        name = "transcript"
+
+        class Options(FakeObserver.Options):
+            """Which."""
+
+            file: str = ""
+
+    registry.register(module(Reads, name="reads"))
+    with Engine(Settings(**CHOICE | {"speech": "a.srt"}), registry) as engine:
+        assert [o.options.file for o in engine.crew.observers if o.name == "transcript"] == ["a.srt"]
+    with Engine(Settings(**CHOICE), registry) as engine:
+        assert [o.name for o in engine.crew.observers] == ["fake-observer"]

@@ -111,3 +111,11 @@ def test_it_keeps_the_contract(ranker: Alignment):
 def test_a_model_that_is_not_there_gets_a_sentence_at_once():
     with pytest.raises(ModelError, match=r"alignment: the model 'openai/.*' is not on disk"):
         create(Alignment).load("cpu")
+
+
+def test_sentences_are_unit_vectors_equal_for_equal_texts(ranker: Alignment):
+    vectors = ranker.sentences([SAID[0], SAID[0], SAID[1], SAID[1]])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(vectors[0::2], vectors[1::2], atol=1e-5)
+    assert vectors[0] @ vectors[2] < 0.999
+    assert len(ranker.sentences([])) == 0

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from vdesc import Cache, Candidate, ModelError, Picture, Slot
 from vdesc_clipgpt import ClipGPT, captioners, checkpoint
 from vdesc_clipgpt.checkpoint import load_model
+from vdesc_clipgpt.ranker import Match
 
 
 @pytest.fixture(scope="module")
@@ -406,3 +407,12 @@ def test_int8_off_the_cpu_is_one_sentence(tiny: Path) -> None:
     made = ClipGPT(ClipGPT.Options(model=str(tiny), precision="int8"))
     with pytest.raises(ModelError, match="int8 works on the CPU only"):
         made.load("cuda")
+
+
+def test_the_matcher_of_mini_finds_sentences_that_say_the_same() -> None:
+    ranker = Match(Match.Options())
+    ranker.load("cpu")
+    said, same, other = "a man is sitting on a bench", "a man sits on a bench", "two dogs run through the grass"
+    one, two, three = ranker.sentences([said, same, other])
+    assert one @ two > 0.8 > 0.5 > one @ three
+    assert one @ one == pytest.approx(1, abs=1e-4) and len(ranker.sentences([])) == 0

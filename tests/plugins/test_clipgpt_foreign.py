@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 from typer.testing import CliRunner
 from vdesc import ModelError, OutputError, SettingsError
+from vdesc.cli import app
 from vdesc_clipgpt import ClipGPT, pixels, words
 from vdesc_clipgpt.checkpoint import load_model, read_tokenizer
 from vdesc_clipgpt.config import SHAPES
-from vdesc_clipgpt.convert import app
 from vdesc_clipgpt.decoding import Decoding, decode, read
 from vdesc_clipgpt.foreign import STALE, clip_gpt, convert
 from vdesc_clipgpt.foreign.facts import Facts
@@ -271,13 +271,13 @@ def test_an_untrained_copy_of_the_model_class_fits_the_public_keys() -> None:
 
 
 def run(*arguments: Any) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["convert", *map(str, arguments)], catch_exceptions=False)
     return result.exit_code, result.output
 
 
 def test_the_command_says_what_it_found(tmp_path: Path, encoder: Path) -> None:
     path = write(ClipCap("transformer"), tmp_path)
-    code, said = run(path, tmp_path / "out", "--encoder", encoder, "--normalize")
+    code, said = run(path, tmp_path / "out", "--set", f"encoder={encoder}", "--set", "normalize=true")
     assert code == 0
     for words_ in (
         "ClipCap transformer",
@@ -295,7 +295,7 @@ def test_the_command_says_what_it_found(tmp_path: Path, encoder: Path) -> None:
 def test_flags_win_over_what_stands_beside_the_file(tmp_path: Path, encoder: Path) -> None:
     path = write(ClipCap("cross"), tmp_path)
     path.with_suffix(".yaml").write_text(f"mapper: concat\nencoder: {encoder}\nframes: 5")
-    run(path, tmp_path / "out", "--mapper", "cross")
+    run(path, tmp_path / "out", "--set", "mapper=cross")
     config = load_model(str(tmp_path / "out"))[0].config
     assert (config.mapper, config.frames) == ("cross", 5)
 
@@ -505,10 +505,10 @@ def test_layers_of_another_size_are_named(tmp_path: Path) -> None:
 def test_a_missing_fact_is_named_with_both_ways_to_give_it(tmp_path: Path, encoder: Path) -> None:
     path = write(ClipCap("cross"), tmp_path)
     text = refused(path)
-    assert "concat or cross" in text and "--mapper cross" in text and "'mapper: cross' into model.yaml" in text
-    assert "48 wide" in refused(path, mapper="cross") and "--encoder" in refused(path, mapper="cross")
+    assert "concat or cross" in text and "--set mapper=cross" in text and "'mapper: cross' into model.yaml" in text
+    assert "48 wide" in refused(path, mapper="cross") and "--set encoder=" in refused(path, mapper="cross")
     path = write(ClipCap("transformer"), tmp_path)
-    assert "--normalize or --no-normalize" in refused(path, encoder=str(encoder))
+    assert "--set normalize=true or false" in refused(path, encoder=str(encoder))
 
 
 def test_a_fact_that_the_keys_deny_is_refused(tmp_path: Path, encoder: Path) -> None:
@@ -530,14 +530,14 @@ def test_wrong_facts_are_one_sentence(tmp_path: Path, content: str, said: str) -
 
 
 def test_widths_that_do_not_split_into_heads_ask_for_them(tmp_path: Path) -> None:
-    assert "--head" in refused(write(ClipGpt(), tmp_path), head=48)
+    assert "--set head=" in refused(write(ClipGpt(), tmp_path), head=48)
 
 
 def test_a_missing_tokenizer_says_where_to_put_it(tmp_path: Path) -> None:
     path = write(ClipGpt(), tmp_path)
     (tmp_path / "vocab.json").unlink()
     text = refused(path)
-    assert "vocab.json and merges.txt beside it" in text and "--tokenizer" in text
+    assert "vocab.json and merges.txt beside it" in text and "--set tokenizer=" in text
 
 
 def test_a_tokenizer_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from vdesc.crew import Crew, blamed
 from vdesc.data import Candidate, Keyframe, Picture, Shot, Slot, Span
 from vdesc.errors import PluginError, VdescError
-from vdesc.pipeline import CHUNK, sound
+from vdesc.pipeline import CHUNK
 from vdesc.ranking import choose
 from vdesc.similarity import tokens
+from vdesc.stages import sound
 
 from .cases import Case, Gathered
 from .table import Item

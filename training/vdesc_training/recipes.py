@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from vdesc.errors import SettingsError, nearest
 from vdesc.registry import plain
-from vdesc.settings import configs
+from vdesc.settings import assign, configs
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -27,7 +27,7 @@ def read_recipe(kind: type[R], trainer: str, config: str, sets: Iterable[str] = 
         raise SettingsError(f"there is no recipe '{config}' ({nearest(config, known)})")
     values = _table(path)
     for text in sets:
-        _set(values, text)
+        assign(values, text, "name=value, as in epochs=3 or model.prefix=4")
     for name in values:
         if name not in kind.model_fields:
             raise SettingsError(f"{path}: a {trainer} recipe has no '{name}' ({nearest(name, kind.model_fields)})")
@@ -45,16 +45,3 @@ def _table(path: Path) -> dict[str, Any]:
     if not isinstance(values or {}, dict):
         raise SettingsError(f"{path} is no recipe: write a line 'name: value' for each setting")
     return values or {}
-
-
-def _set(values: dict[str, Any], text: str) -> None:
-    name, equals, value = text.partition("=")
-    *tables, last = name.split(".")
-    try:
-        for table in tables:
-            values = values.setdefault(table, {})
-        values[last] = yaml.safe_load(value)
-    except (TypeError, AttributeError, yaml.YAMLError):
-        equals = ""
-    if not equals:
-        raise SettingsError(f"--set {text}: write name=value, as in epochs=3 or model.prefix=4")

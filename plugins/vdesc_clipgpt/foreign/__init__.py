@@ -122,13 +122,13 @@ def _tokenizer(path: Path, facts: Facts, vocabulary: int) -> Any:
     except ModelError as error:
         raise ModelError(
             f"clipgpt: the tokenizer of {path} is missing: put GPT-2's vocab.json and merges.txt beside it, or name "
-            f"their folder with --tokenizer of vdesc convert ({error})"
+            f"their folder with --set tokenizer=FOLDER of vdesc convert ({error})"
         ) from error
     tokenizer = read_tokenizer(folder)
     if len(tokenizer) != vocabulary:
         raise ModelError(
             f"clipgpt: the tokenizer in {folder} knows {len(tokenizer)} tokens, but {path} {vocabulary}: name another "
-            "with --tokenizer of vdesc convert"
+            "with --set tokenizer=FOLDER of vdesc convert"
         )
     return tokenizer
 

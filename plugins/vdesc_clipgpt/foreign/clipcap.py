@@ -28,11 +28,10 @@ def understood(shapes: Shapes, facts: Facts) -> Found:
     width, settings = _mapper(shapes, facts, decoder["n_embd"])
     frames = settings["mapper"] in ("concat", "cross", "framewise")
     if facts.normalize is None and settings["mapper"] == "transformer":
-        flags = "--normalize or --no-normalize"
-        raise unsaid(shapes.path, "whether its features are normalised", "normalize: true", flags)
+        raise unsaid(shapes.path, "whether its features are normalised", "normalize: true or false")
     if not (encoder := facts.encoder or ENCODERS.get(width)):
         what = f"which CLIP model makes the features, {width} wide, that it reads"
-        raise unsaid(shapes.path, what, "encoder: FOLDER", "--encoder FOLDER_OR_HUB_ID")
+        raise unsaid(shapes.path, what, "encoder: FOLDER_OR_HUB_ID")
     settings |= dict(decoder=decoder, reads="projected", heads=HEADS, normalize=bool(facts.normalize)) | SPEAKS
     settings |= OF_FRAMES if frames else {}
     name = "NYU's CLIPVideoCap" if frames else "ClipCap"
@@ -60,8 +59,7 @@ def _chosen(shapes: Shapes, facts: Facts, possible: tuple[str, ...]) -> str:
     """The mapper that the person named, or the only one that it can be."""
     kinds = " or ".join(possible)
     if facts.mapper is None and len(possible) > 1:
-        flags = " or ".join(f"--mapper {name}" for name in possible)
-        raise unsaid(shapes.path, f"whether its mapper is {kinds}", f"mapper: {possible[-1]}", flags)
+        raise unsaid(shapes.path, f"whether its mapper is {kinds}", f"mapper: {possible[-1]}")
     if facts.mapper not in (None, *possible):
         raise ModelError(f"clipgpt: {shapes.path} holds no mapper '{facts.mapper}': its keys are those of {kinds}")
     return facts.mapper or possible[0]

@@ -44,7 +44,7 @@ def projected(folder: Path, width: int) -> tuple[dict[str, Any], dict[str, Tenso
     if settings["projection_dim"] != width:
         raise ModelError(
             f"clipgpt: the encoder in {folder} makes features {settings['projection_dim']} wide, but the checkpoint "
-            f"reads {width}: give the CLIP model that it was trained with as --encoder"
+            f"reads {width}: give the CLIP model that it was trained with with --set encoder=FOLDER"
         )
     return settings, state
 
@@ -71,7 +71,9 @@ def _vision(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"clipgpt: {path} cannot be read as the config of an encoder: {error}") from error
     if kind not in KINDS:
-        raise ModelError(f"clipgpt: {path} describes a model of type '{kind}', not CLIP: give another as --encoder")
+        raise ModelError(
+            f"clipgpt: {path} describes a model of type '{kind}', not CLIP: give another with --set encoder=FOLDER"
+        )
     return {key: vision[key] for key in KEPT if key in vision}
 
 

@@ -6,29 +6,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
+from vdesc import Converter
 from vdesc.errors import ModelError, SettingsError, nearest
 from vdesc.registry import plain
-from vdesc.settings import Section, read
+from vdesc.settings import read
 
 
-class Facts(Section):
-    """What a foreign checkpoint does not say of itself; None is what nobody said.
+class Facts(Converter.Options):
+    """What a foreign checkpoint does not say of itself; None is what nobody said."""
 
-    Args:
-        mapper: what the mapper is; `concat` and `cross` cannot be told apart by their files.
-        normalize: whether features are L2-normalised before the mapper.
-        encoder: the CLIP model whose features it reads: a folder or a hub id.
-        tokenizer: a folder or hub id with GPT-2's tokenizer.
-        frames: how many frames a mapper of several reads; 28 in NYU's own.
-        head: the width of an attention head of encoder and decoder; 64 in all of CLIP and GPT-2.
-    """
-
-    mapper: Literal["mlp", "transformer", "concat", "cross", "framewise"] | None = None
-    normalize: bool | None = None
-    encoder: str | None = None
-    tokenizer: str | None = None
-    frames: int | None = Field(None, ge=1)
-    head: int = Field(64, ge=1)
+    mapper: Literal["mlp", "transformer", "concat", "cross", "framewise"] | None = Field(
+        None, description="What the mapper is; NYU's concat and cross cannot be told apart by their files."
+    )
+    normalize: bool | None = Field(None, description="Whether features are L2-normalised before the mapper.")
+    encoder: str | None = Field(None, description="The CLIP model whose features it reads: a folder or a hub id.")
+    tokenizer: str | None = Field(None, description="Where GPT-2's tokenizer is: a folder or a hub id.")
+    frames: int | None = Field(None, ge=1, description="How many frames NYU's mapper reads; unset: 28.")
+    head: int = Field(64, ge=1, description="The width of an attention head of encoder and decoder: 64 in CLIP, GPT-2.")
 
 
 def beside(path: Path) -> Facts:
@@ -51,9 +45,9 @@ def facts(values: dict[str, Any], source: str, folder: Path = Path()) -> Facts:
         raise SettingsError(f"{source}: {plain(error)}") from error
 
 
-def unsaid(path: Path, what: str, fact: str, flag: str) -> ModelError:
+def unsaid(path: Path, what: str, fact: str) -> ModelError:
     """The error of a fact that is needed: what the file does not say, and both ways to say it."""
     return ModelError(
-        f"clipgpt: {path} does not say {what}: give {flag} to vdesc convert, or write '{fact}' into "
-        f"{path.with_suffix('.yaml').name} beside it"
+        f"clipgpt: {path} does not say {what}: give --set {fact.replace(': ', '=')} to vdesc convert, or write "
+        f"'{fact}' into {path.with_suffix('.yaml').name} beside it"
     )

@@ -81,7 +81,7 @@ class Shapes:
         if width % self.head:
             raise ModelError(
                 f"clipgpt: {self.path} is {width} wide, which is no multiple of {self.head}, the width of an attention "
-                "head of CLIP and GPT-2: give its own with --head to vdesc convert"
+                "head of CLIP and GPT-2: give its own to vdesc convert with --set head=N"
             )
         return width // self.head
 
