@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+import vdesc  # noqa: F401 - before transformers: readies a torchvision that was built for another torch
 from transformers import TrainerCallback, get_cosine_schedule_with_warmup
 from vdesc_clipgpt.config import SHAPES
 from vdesc_clipgpt.training import train as training

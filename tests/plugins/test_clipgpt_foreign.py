@@ -26,6 +26,8 @@ from vdesc_clipgpt.foreign.facts import Facts
 from vdesc_clipgpt.foreign.found import Shapes
 from vdesc_clipgpt.model import ClipGPTModel
 from vdesc_clipgpt.steps import Steps
+from vdesc_clipgpt.training.beginning import begin
+from vdesc_clipgpt.training.recipe import Recipe
 
 FRAMES, LONGEST = 3, 40
 PROGRAMS: dict[str, Callable[[], Loop]] = {
@@ -344,6 +346,19 @@ def test_clips_convolutional_encoder_is_read_too(tmp_path: Path) -> None:
     torch.testing.assert_close(again.encode(shown), model.encode(shown), rtol=0, atol=1e-5)
     shots = [slot.keyframes[0].image for slot in slots(2)]
     assert captioner(tmp_path / "out").features.of(shots).shape == (2, 1, FEATURES)
+
+
+def test_training_begins_from_clips_convolutional_encoder(tmp_path: Path) -> None:
+    """In open_clip's file, as the recipe of ClipCap's transformer names it."""
+    theirs = ResNet()
+    decoder = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    mapper = {"mapper": "mlp", "prefix": 2, "reads": "projected", "max_tokens": 8}
+    recipe = Recipe(encoder=str(theirs.save(tmp_path / "resnet")), vocabulary=270, model={"decoder": decoder, **mapper})
+    _, model = begin(recipe, ["a dog"])
+    size = 32 * theirs.SIDE
+    assert model.config.image["size"] == size
+    shown = torch.rand(2, 3, size, size)
+    torch.testing.assert_close(model.eval().encode(shown)[:, 0], theirs(shown), rtol=1e-4, atol=1e-5)
 
 
 def captioner(path: Path) -> ClipGPT:

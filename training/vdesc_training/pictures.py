@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageOps
 from vdesc.files import replacing
-from vdesc_writers.band import font_for, under
+from vdesc_writers.band import captioned
 
 from .cases import Case
 
@@ -56,13 +56,12 @@ def _draw(picture: Path, text: str, out: Path) -> bool:
     try:
         with Image.open(picture) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
-        font = font_for(text, max(12, min(image.size) // 18)) if text else None
-        captioned = under(image, text, font) if font else image
+        drawn = captioned(image, text) if text else None
     except Exception:
         return False
     with replacing(out) as partial:
-        captioned.save(partial, FORMATS.get(out.suffix.lower(), "PNG"), quality=90)
-    return bool(font)
+        (drawn or image).save(partial, FORMATS.get(out.suffix.lower(), "PNG"), quality=90)
+    return bool(drawn)
 
 
 def _within(picture: Path, table: Path) -> PurePosixPath:

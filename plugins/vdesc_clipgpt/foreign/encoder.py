@@ -40,7 +40,7 @@ def projected(folder: Path, width: int) -> tuple[dict[str, Any], dict[str, Tenso
     Raises:
         ModelError: it is none, its weights are not whole, or its features have another width.
     """
-    settings, state = _resnet(folder) if (folder / OPEN_CLIP).is_file() else _transformer(folder)
+    settings, state = resnet(folder) or _transformer(folder)
     if settings["projection_dim"] != width:
         raise ModelError(
             f"clipgpt: the encoder in {folder} makes features {settings['projection_dim']} wide, but the checkpoint "
@@ -77,7 +77,13 @@ def _vision(folder: Path) -> dict[str, Any]:
     return {key: vision[key] for key in KEPT if key in vision}
 
 
-def _resnet(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def resnet(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Settings and weights of a `CLIPResNet` in open_clip's file; None where the folder has no such file.
+
+    Raises `ModelError` where the file holds another model.
+    """
+    if not (folder / OPEN_CLIP).is_file():
+        return None
     import torch
 
     from ..resnet import CLIPResNet, CLIPResNetConfig

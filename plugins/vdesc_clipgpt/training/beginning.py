@@ -17,6 +17,7 @@ from vdesc_training.backbones import mobilenet
 from .. import words
 from ..checkpoint import OWN, load_model
 from ..config import CLIP_IMAGE, ClipGPTConfig
+from ..foreign.encoder import encoder_folder, resnet
 from ..model import ClipGPTModel
 from .recipe import Recipe
 
@@ -99,11 +100,19 @@ def _encoder_settings(recipe: Recipe) -> dict[str, Any]:
         return {"encoder": {key: getattr(backbone, key) for key in keys}}
     if not recipe.encoder:
         return {}
-    if _is_clipgpt(recipe.encoder):
+    if found := _resnet(recipe.encoder):
+        settings = found[0]
+    elif _is_clipgpt(recipe.encoder):
         config = load_model(recipe.encoder)[0].config
         return {"encoder": config.encoder, "reads": config.reads, "image": config.image}
-    settings = plain(_vision_config(recipe.encoder))
+    else:
+        settings = plain(_vision_config(recipe.encoder))
     return {"encoder": settings, "image": CLIP_IMAGE | {"size": settings.get("image_size", CLIP_IMAGE["size"])}}
+
+
+def _resnet(name: str) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Settings and weights where the encoder is one of CLIP's ResNets, which transformers does not have."""
+    return None if name in OWN else resnet(encoder_folder(name))
 
 
 def _vision_config(name: str) -> Any:
@@ -122,6 +131,8 @@ def _encoder_weights(recipe: Recipe, model: ClipGPTModel) -> Mapping[str, Tensor
         return mobilenet(recipe.encoder_weights).state_dict()
     if not recipe.encoder:
         return None
+    if found := _resnet(recipe.encoder):
+        return found[1]
     if _is_clipgpt(recipe.encoder):
         return load_model(recipe.encoder)[0].encoder.state_dict()
     return _pretrained(type(model.encoder), recipe.encoder, config=_vision_config(recipe.encoder))

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,10 @@ def _make(
     report: Callable[[int, int], object],
 ) -> None:  # fmt: skip
     batch = max(1, TOGETHER // (views.views * model.pictures))
-    loader: Any = DataLoader(views, batch, num_workers=workers, collate_fn=list)
     encoder: Any = model.eval().encoder
     encoder.to(memory_format=torch.channels_last)
     done = 0
-    for rows in loader:
+    for rows in _read(views, batch, workers, model.device.type):
         good = [(id, shown) for id, shown in rows if isinstance(shown, Tensor)]
         for id, wrong in rows:
             if isinstance(wrong, str):
@@ -89,6 +89,19 @@ def _make(
                 writer.put(id, features)
         done += len(rows)
         report(done, len(views))
+
+
+def _read(views: Views, batch: int, workers: int, device: str) -> Iterator[list[tuple[str, Tensor | str]]]:
+    """The items, a batch at a time: read by worker processes beside a GPU.
+
+    A CPU that encodes has no core left for others: there its threads read a batch and encode it, in turns.
+    """
+    if device != "cpu":
+        yield from DataLoader(views, batch, num_workers=workers, collate_fn=list)
+        return
+    with ThreadPool(torch.get_num_threads()) as pool:
+        for start in range(0, len(views), batch):
+            yield pool.map(views.__getitem__, range(start, min(start + batch, len(views))), chunksize=1)
 
 
 def encode(model: ClipGPTModel, pixels: Tensor) -> Tensor:
