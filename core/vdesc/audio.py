@@ -17,15 +17,13 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import av
-
 from .cache import Cache, key
-from .container import Container
 from .data import AudioTrack, Span, Video
 from .errors import MediaError, SettingsError
 from .files import replacing
 
 if TYPE_CHECKING:
+    import av
     import numpy as np
 
 RATE = 16_000
@@ -107,6 +105,8 @@ def _found(cache: Cache, name: str) -> dict[str, Any] | None:
 
 def _decode(video: Video, track: AudioTrack, path: Path, cache: Cache) -> dict[str, Any]:
     """Writes the samples of a track, and gives their head. Raises `MediaError` where all of it is damaged."""
+    from .container import Container
+
     with Container(video.path) as picture:
         next(picture.frames(), None)
         zero = float((picture.origin or 0) * picture.stream.time_base)
@@ -159,6 +159,8 @@ class _Tape:
 
     def _cut(self, at: float, frame: av.AudioFrame) -> None:
         """Begins anew at a time: after a gap, or with sound of another form."""
+        import av
+
         self.close()
         self._form = (frame.format.name, frame.layout.name, frame.sample_rate)
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
@@ -168,6 +170,8 @@ class _Tape:
         return self._form == (frame.format.name, frame.layout.name, frame.sample_rate)
 
     def _play(self, frame: av.AudioFrame | None) -> None:
+        import av
+
         try:
             played = self._resampler.resample(frame)
         except (av.FFmpegError, ValueError):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from .data import Candidate, Cue, Evidence, Span
 from .lines import Words, one_line, width
@@ -79,13 +78,14 @@ def cues(evidence: Iterable[Evidence], profile: Profile, end: int) -> tuple[Cue,
 
 def _timed(evidence: Evidence) -> Iterator[Word]:
     """The words that the details tell of, each with all of the value from the end of the one before it."""
-    rows = evidence.details.get("words") or ()
+    rows = [row for row in evidence.details.get("words") or () if str(row[2]).strip()]
     at, ends = 0, []
     for row in rows:
-        place = evidence.value.find(str(row[2]).strip(), at)
+        text = str(row[2]).strip()
+        place = evidence.value.find(text, at)
         if place < 0:
             return
-        at = place + len(str(row[2]).strip())
+        at = place + len(text)
         ends.append(at)
     for row, begin, stop in zip(rows, [0, *ends], [*ends[:-1], len(evidence.value)], strict=False):
         start, end = int(row[0]), int(row[1])
@@ -102,7 +102,7 @@ def _shared(evidence: Evidence) -> Iterator[Word]:
         yield Word(part, Span(start, evidence.span.start + evidence.span.length * done // total), evidence.confidence)
 
 
-def _cut(words: Sequence[Word], ends: Any) -> list[tuple[Word, ...]]:
+def _cut(words: Sequence[Word], ends: Callable[[Word, int], bool]) -> list[tuple[Word, ...]]:
     """The words, cut where `ends` says so of a word and the milliseconds of silence after it."""
     cut: list[list[Word]] = []
     for i, word in enumerate(words):
@@ -129,3 +129,64 @@ def _believed(evidence: Iterable[Evidence]) -> list[Evidence]:
         return sum(e.confidence for e in spoken) / len(spoken), source
 
     return sorted(by_source[max(by_source, key=trust)], key=lambda e: e.span) if by_source else []
+
+
+def _cue(heard: Evidence, text: str, span: Span) -> Cue:
+    language = str(heard.details.get("language") or "und")
+    chosen = Candidate(-1, text, heard.source, language, heard.confidence)  # it speaks for no slot
+    return Cue(0, span, text, chosen, (), language=language, role="speech")
+
+
+def _screens(words: Sequence[Word], profile: Profile) -> Iterator[tuple[str, Span]]:
+    """The words in as few texts as the profile's lines hold, each with its time."""
+    text = one_line(text_of(words))
+    times = [time for word in words for time in _times(word)]
+    done = 0
+    for screen in Words(text, profile.line_length).screens(profile.lines) if profile.lines else filter(None, [text]):
+        shown = _shown(screen)
+        yield from _no_longer(screen, times[done : done + shown], profile.longest)
+        done += shown
+
+
+def _no_longer(text: str, times: list[Span], longest: int) -> Iterator[tuple[str, Span]]:
+    """The text with its time; two parts of it where it is said so slowly that it lasts longer than `longest`."""
+    span = Span(times[0].start, times[-1].end)
+    gaps = [match.start() for match in re.finditer(" ", text)]
+    if longest and span.length > longest and gaps:
+        gap = min(gaps, key=lambda at: abs(times[_shown(text[:at])].start - span.middle) * (3 - 2 * _rests(text[:at])))
+        first = _shown(text[:gap])
+        yield from _no_longer(text[:gap], times[:first], longest)
+        yield from _no_longer(text[gap + 1 :], times[first:], longest)
+    else:
+        yield text, span
+
+
+def _times(word: Word) -> Iterator[Span]:
+    """When each character of the word is said, but for its spaces."""
+    shown, start, length = _shown(word.text), word.span.start, word.span.length
+    for i in range(shown):
+        yield Span(start + length * i // shown, start + length * (i + 1) // shown)
+
+
+def _rests(text: str) -> bool:
+    """Whether a reader would pause after it."""
+    return bool(_END.search(text)) or text.endswith((",", ";", ":"))
+
+
+def _shown(text: str) -> int:
+    return sum(not character.isspace() for character in text)
+
+
+def _apart(cues: Iterable[Cue]) -> list[Cue]:
+    """The cues in order of time, none while the one before lasts: that ends earlier, or both become one with dashes."""
+    apart: list[Cue] = []
+    for cue in sorted(cues, key=lambda cue: cue.span.start):
+        if apart and cue.span.start < apart[-1].span.end:
+            last = apart.pop()
+            if cue.span.start - last.span.start >= _TOO_SHORT:
+                apart.append(replace(last, span=Span(last.span.start, cue.span.start)))
+            else:
+                text = f"{'' if last.text.startswith('- ') else '- '}{last.text} - {cue.text}"
+                cue = replace(last, text=text, span=Span(last.span.start, max(last.span.end, cue.span.end)))
+        apart.append(cue)
+    return [replace(cue, id=i) for i, cue in enumerate(apart, 1)]

@@ -1,4 +1,4 @@
-"""The keyframes as JPEG, with the caption under the picture where that is asked for."""
+"""The keyframes as JPEG, with evidence drawn on them and the caption under them where that is asked for."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from .words import lines, one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from .drawing import Mark
+
 
 class Pictures(Writer):
     """The keyframes as JPEG, named after their times."""
@@ -29,24 +31,44 @@ class Pictures(Writer):
         """How they look."""
 
         caption: bool = Field(False, description="Write the caption in a band under the picture.")
+        draw: str = Field(
+            "", description="Kinds of evidence to draw where they were seen, as in object,text,face; or `all`."
+        )
         quality: int = Field(90, ge=1, le=95, description="JPEG quality.")
         font: str = Field(
-            "", description="A font file for captions; by default one that has the characters is looked for."
+            "", description="A font file for words; by default one that has the characters is looked for."
         )
 
     def write(self, description: Description, folder: Path) -> Path:
         """The folder `<video>.frames`, whole or not at all."""
         path = target(description, folder, self.extension)
+        kinds = {kind.strip() for kind in self.options.draw.split(",") if kind.strip()}
+        shown: set[str] = set()
         with _replacing_folder(path) as partial:
             for i, keyframe in enumerate(description.keyframes, 1):
-                data = self._jpeg(keyframe, caption_of(description, keyframe) if self.options.caption else "")
+                found = self._marks(description, keyframe, kinds)
+                shown |= {mark.kind for mark in found}
+                data = self._jpeg(keyframe, found, caption_of(description, keyframe) if self.options.caption else "")
                 (partial / f"{i:04}_{_clock(keyframe.at)}.jpg").write_bytes(data)
+        if missing := sorted(kinds - shown - {"all"}):
+            self.note(f"there was no {' and no '.join(missing)} to draw on the keyframes")
         return path
 
-    def _jpeg(self, keyframe: Keyframe, caption: str) -> bytes:
+    def _marks(self, description: Description, keyframe: Keyframe, kinds: set[str]) -> list[Mark]:
+        if not kinds:
+            return []
+        from .drawing import marks
+
+        return list(marks(description.evidence, keyframe, kinds))
+
+    def _jpeg(self, keyframe: Keyframe, found: list[Mark], caption: str) -> bytes:
         from PIL import Image
 
         image = Image.fromarray(keyframe.pixels())
+        if found:
+            from .drawing import drawn
+
+            image = drawn(image, found, self.options.font)
         if caption:
             image = self._captioned(image, caption)
         data = BytesIO()
