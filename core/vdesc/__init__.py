@@ -8,6 +8,7 @@
 Names are imported when they are first used, so that `import vdesc` costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 vision_ops.install()  # before anything imports transformers
+for _name in ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"):  # ONNX Runtime would tell its makers of its use
+    os.environ.setdefault(_name, "1")
 
 _HOMES = {
     "audio": ["Audio", "listen"],

@@ -30,7 +30,7 @@ def show_plugin(name: str) -> None:
 
 
 def _explain(found: Found) -> None:
-    console.print(f"[bold]{found.plugin.name}[/bold], a {found.plugin.kind} of {found.package} {found.version}")
+    console.print(f"[bold]{found.plugin.name}[/bold], {found.plugin.kind} of {found.package} {found.version}")
     console.print(escape(inspect.getdoc(found.plugin) or ""), soft_wrap=True)
     for line in _known(found.plugin):
         console.print(escape(line), soft_wrap=True)
@@ -52,7 +52,7 @@ def _known(plugin: type[Plugin]) -> list[str]:
     """What a person should know of a plugin beside its options."""
     lines = [f"Know first: {plugin.notice}"] if plugin.notice else []
     if plugin.extra:
-        lines.append(f"It needs pip install 'vdesc[{plugin.extra}]'.")
+        lines.append(f"Extra libraries: pip install 'vdesc[{plugin.extra}]'")
     if issubclass(plugin, Captioner):
         lines.append(
             "It reads the evidence: on-screen text, objects, speech, and what else observers found."

@@ -33,7 +33,7 @@ def _line(evidence: Evidence) -> str:
     value = f'"{value}"' if evidence.kind in QUOTED else value
     count = evidence.details.get("count", 1)
     times = f" x{count}" if isinstance(count, int) and count > 1 else ""
-    return f"{evidence.kind:<8} {value}{times}  ({evidence.confidence:.2f}, {_seconds(evidence.span.length)})"
+    return f"{evidence.kind:<10} {value}{times}  ({evidence.confidence:.2f}, {_seconds(evidence.span.length)})"
 
 
 def _seconds(length: int) -> str:

@@ -66,9 +66,11 @@ class Pictures(Writer):
 
         image = Image.fromarray(keyframe.pixels())
         if found:
-            from .drawing import drawn
+            from .drawing import drawn, illegible
 
             image = drawn(image, found, self.options.font)
+            if any(illegible(mark, self.options.font) for mark in found):
+                self._tell_of_fonts()
         if caption:
             image = self._captioned(image, caption)
         data = BytesIO()
@@ -80,10 +82,13 @@ class Pictures(Writer):
 
         if drawn := captioned(image, caption, self.options.font):
             return drawn
-        told = "no font here can write some of the captions; name one with --set frames.font=FILE"
+        self._tell_of_fonts()
+        return image
+
+    def _tell_of_fonts(self) -> None:
+        told = "no font here can write some of the words; name one with --set frames.font=FILE"
         if told not in {finding.message for finding in self.findings}:
             self.note(told, "warning")
-        return image
 
 
 def caption_of(description: Description, keyframe: Keyframe) -> str:

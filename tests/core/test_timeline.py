@@ -18,8 +18,8 @@ def test_shots_and_evidence_stand_in_order_of_time_and_what_begins_with_a_shot_a
     assert timeline(made) == [
         ("0:00:00.000", "-- shot 1, 1.0 s, 1 keyframe"),
         ("0:00:01.000", "-- shot 2, 1.0 s, 1 keyframe"),
-        ("0:00:01.000", "object   person x3  (0.88, 1.0 s)"),
-        ("0:00:01.500", 'speech   "hello there"  (0.50, 1.5 s)'),
+        ("0:00:01.000", "object     person x3  (0.88, 1.0 s)"),
+        ("0:00:01.500", 'speech     "hello there"  (0.50, 1.5 s)'),
     ]
 
 
