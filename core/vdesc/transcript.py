@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from .data import Candidate, Cue, Evidence, Span
+from .data import Candidate, Cue, Description, Evidence, Span
 from .lines import Words, one_line, width
-from .timing import Profile, fit
+from .timing import NONE, PROFILES, Profile, fit
 
 PAUSE = 1000
 """Milliseconds of silence after which what is said next stands on its own."""
@@ -74,6 +74,24 @@ def cues(evidence: Iterable[Evidence], profile: Profile, end: int) -> tuple[Cue,
         for run in _cut(words, lambda _, silence: silence >= PAUSE):
             made += [_cue(heard, text, span) for text, span in _screens(run, profile)]
     return fit(_apart(made), end, profile)[0]
+
+
+def shown(description: Description, words: str) -> tuple[Cue, ...]:
+    """The cues of a description to be written, in order of time.
+
+    Args:
+        words: `captions` are what was written of the pictures, `speech` is what was said, in the same timing profile,
+            `both` is both, where captions stand in brackets, as captions for the deaf write what is not said.
+    """
+    if words == "captions":
+        return description.cues
+    name = description.settings.get("timing", {}).get("profile")
+    spoken = cues(description.evidence, PROFILES.get(name, NONE), description.video.span.end)
+    if words == "speech":
+        return spoken
+    captions = (replace(cue, text=f"[{cue.text.strip()}]") for cue in description.cues if cue.text.strip())
+    both = sorted([*captions, *spoken], key=lambda cue: cue.span)
+    return tuple(replace(cue, id=i) for i, cue in enumerate(both, 1))
 
 
 def _timed(evidence: Evidence) -> Iterator[Word]:
@@ -153,7 +171,7 @@ def _no_longer(text: str, times: list[Span], longest: int) -> Iterator[tuple[str
     span = Span(times[0].start, times[-1].end)
     gaps = [match.start() for match in re.finditer(" ", text)]
     if longest and span.length > longest and gaps:
-        gap = min(gaps, key=lambda at: abs(times[_shown(text[:at])].start - span.middle) * (3 - 2 * _rests(text[:at])))
+        gap = min(gaps, key=lambda at: abs(times[_shown(text[:at])].start - span.middle) * (5 - 4 * _rests(text[:at])))
         first = _shown(text[:gap])
         yield from _no_longer(text[:gap], times[:first], longest)
         yield from _no_longer(text[gap + 1 :], times[first:], longest)

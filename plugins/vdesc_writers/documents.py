@@ -6,7 +6,9 @@ from pathlib import Path
 
 from vdesc import Description, Writer, write_atomic
 from vdesc.document import dump, target
+from vdesc.transcript import shown
 
+from .subtitles import WordsOptions
 from .words import lines, one_line
 
 
@@ -26,11 +28,13 @@ class Text(Writer):
 
     name = "txt"
     extension = ".txt"
+    Options = WordsOptions
 
     def write(self, description: Description, folder: Path) -> Path:
-        """`<video>.txt`."""
-        rows = [f"[{_clock(cue.span.start)}] {one_line(chr(10).join(lines(cue.text)))}\n" for cue in description.cues]
-        return write_atomic(target(description, folder, self.extension), "".join(rows))
+        """`<video>.txt`, or `<video>.speech.txt`."""
+        cues = shown(description, self.options.words)
+        rows = [f"[{_clock(cue.span.start)}] {one_line(chr(10).join(lines(cue.text)))}\n" for cue in cues]
+        return write_atomic(target(description, folder, self.options.ending(self.extension)), "".join(rows))
 
 
 def _clock(at: int) -> str:

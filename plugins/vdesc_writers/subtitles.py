@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+from pydantic import Field
 from vdesc import Description, Writer, write_atomic
 from vdesc.document import target
+from vdesc.transcript import shown
 
 from . import words
+
+
+class WordsOptions(Writer.Options):
+    """Which words are written."""
+
+    words: Literal["captions", "speech", "both"] = Field(
+        "captions",
+        description="captions; speech, to <video>.speech.<format>; or both in one file, with captions in brackets.",
+    )
+
+    def ending(self, extension: str) -> str:
+        """What follows the video's name: `.speech` before the extension of a file that holds speech alone."""
+        return f".speech{extension}" if self.words == "speech" else extension
 
 
 class SubRip(Writer):
@@ -16,10 +32,12 @@ class SubRip(Writer):
 
     name = "srt"
     extension = ".srt"
+    Options = WordsOptions
 
     def write(self, description: Description, folder: Path) -> Path:
-        """`<video>.srt`."""
-        return write_atomic(target(description, folder, self.extension), subtitles(description, "srt", words.subrip))
+        """`<video>.srt`, or `<video>.speech.srt`."""
+        text = subtitles(description, "srt", words.subrip, self.options.words)
+        return write_atomic(target(description, folder, self.options.ending(self.extension)), text)
 
 
 class WebVtt(Writer):
@@ -27,18 +45,20 @@ class WebVtt(Writer):
 
     name = "vtt"
     extension = ".vtt"
+    Options = WordsOptions
 
     def write(self, description: Description, folder: Path) -> Path:
-        """`<video>.vtt`. The kind of track (`captions`, `descriptions`) is the web page's to say, not the file's."""
-        return write_atomic(target(description, folder, self.extension), subtitles(description, "vtt", words.webvtt))
+        """`<video>.vtt`, or `<video>.speech.vtt`; the kind of track, as `descriptions`, is the web page's to say."""
+        text = subtitles(description, "vtt", words.webvtt, self.options.words)
+        return write_atomic(target(description, folder, self.options.ending(self.extension)), text)
 
 
-def subtitles(description: Description, kind: str, safe: Callable[[str], str]) -> str:
+def subtitles(description: Description, kind: str, safe: Callable[[str], str], which: str = "captions") -> str:
     """The text of a subtitle file of one of pysubs2's kinds; `safe` readies the words of a cue for it."""
     from pysubs2 import SSAEvent, SSAFile
 
     file = SSAFile()
-    for cue in description.cues:
+    for cue in shown(description, which):
         if text := safe(cue.text):
             end = max(cue.span.end, cue.span.start + 1)  # WebVTT wants an end after the start
             file.append(SSAEvent(cue.span.start, end, text.replace("\\", _BACKSLASH)))

@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "lines": set(),
     "planning": {"data"},
     "sightings": {"data"},
+    "prompts": {"data", "lines"},
+    "transcript": {"data", "lines", "timing"},
     "ranking": {"data"},
     "similarity": {"ranking", "errors"},
     "timing": {"data", "lines"},

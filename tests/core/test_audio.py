@@ -97,6 +97,23 @@ def test_a_gap_in_the_timestamps_becomes_silence(tmp_path: Path) -> None:
     assert near(heard(path), [100, 400, 931, 1700])
 
 
+def test_what_overlaps_is_dropped_and_what_follows_is_on_time(tmp_path: Path) -> None:
+    early = {20: -20, 40: -20, 60: -20}
+    path = write_sound(tmp_path / "a.mkv", [beeps(TIMES, 2000)], picture=2, stamps=early)
+    assert near(heard(path), [100, 400, 711, 1440])
+    assert listen(probe(path)).span.end == 1940
+
+
+def test_sound_lasts_until_the_gap_and_to_its_last_sample(tmp_path: Path) -> None:
+    tone = 0.5 * np.sin(np.arange(44175) * 2 * np.pi * 2000 / 44100).astype(np.float32)
+    path = write_sound(tmp_path / "a.mkv", [tone], rate=44100, stamps={20: 300})
+    sound, gap = listen(probe(path)), 20 * 1024 / 44.1
+    before = sound.samples(Span(int(gap) - 3, int(gap)))
+    assert all(np.abs(part).max() > 0.3 for part in np.split(before, 6)), "no sample is left in the resampler"
+    assert np.abs(sound.samples(Span(int(gap) + 2, int(gap) + 298))).max() < 0.01
+    assert sound.span.end == 1302, "44175 samples are 1001.7 ms, and the file tells whole milliseconds"
+
+
 def test_clocks_that_drift_stay_within_milliseconds(tmp_path: Path) -> None:
     times = list(range(100, 5900, 500))
     late = dict.fromkeys(range(5, 280, 5), 1)  # one millisecond in a hundred: 55 in the end
