@@ -61,6 +61,29 @@ def loop(path: Path, source: Path, times: int) -> Path:
     return path
 
 
+def heard(path: Path, source: Path) -> Path:
+    """The video with a sound track, 44.1 kHz stereo AAC: noise that swells and fades, a tone every other second."""
+    import av
+    import numpy as np
+
+    rate, draw = 44_100, np.random.default_rng(0)
+    with av.open(str(source)) as file, av.open(str(path), "w") as out:
+        video = file.streams.video[0]
+        picture, sound = out.add_stream_from_template(video), out.add_stream("aac", rate=rate)
+        for packet in file.demux(video):
+            if packet.size:
+                packet.stream = picture
+                out.mux(packet)
+        for second in range(int((file.duration or 0) / 1_000_000)):
+            t = np.arange(rate) / rate
+            wave = 0.1 * draw.standard_normal(rate) * (second % 7) / 7 + 0.2 * np.sin(880 * np.pi * t) * (second % 2)
+            frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]).astype(np.float32), "fltp", "stereo")
+            frame.sample_rate, frame.pts = rate, second * rate
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    return path
+
+
 def timed(command: list[str]) -> tuple[float, float, float]:
     """Wall seconds, processor seconds and peak MB of a child process."""
     begin = time.perf_counter()
@@ -103,7 +126,12 @@ def main() -> None:
         look(*args.only)
     elif args.make:
         what, path, *rest = args.make
-        make(Path(path)) if what == "clip" else loop(Path(path), Path(rest[0]), int(rest[1]))
+        if what == "clip":
+            make(Path(path))
+        elif what == "loop":
+            loop(Path(path), Path(rest[0]), int(rest[1]))
+        else:
+            heard(Path(path), Path(rest[0]))
     else:
         race(args)
 

@@ -219,7 +219,7 @@ def choose(
             raise SettingsError(f"{judge.name} cannot compare sentences: use --set ranking.similarity=tokens")
         measure, similar = judge.name, by_vectors(texts, vectors)
     else:
-        measure, prepare = similarity(how.similarity)
+        measure, prepare = similarity(how.similarity if len(texts) > 1 else "tokens")  # one sentence needs no model
         similar = prepare(texts)
     return ranking.merge(ranking.choose(slots, candidates, how.weights, similar), how.merge, similar), measure
 

@@ -13,6 +13,7 @@ from vdesc import (
     Evidence,
     Keyframer,
     MissingExtra,
+    ModelError,
     Observer,
     PluginError,
     Ranker,
@@ -579,3 +580,11 @@ def test_a_transcript_that_is_given_brings_its_reader(registry):
         assert [o.options.file for o in engine.crew.observers if o.name == "transcript"] == ["a.srt"]
     with Engine(Settings(**CHOICE), registry) as engine:
         assert [o.name for o in engine.crew.observers] == ["fake-observer"]
+
+
+def test_where_nothing_is_compared_no_model_is_read(run, registry):
+    registry.register(module(_captioner(propose=lambda self, slots, n: []), name="made"))
+    absent = {"similarity": "no/such-model"}
+    assert run(plugins=("made",), ranking=absent).cues == ()
+    with pytest.raises(ModelError):
+        run(ranking=absent)
