@@ -61,6 +61,7 @@ class RapidOcr(TextReader):
         folder = (self.cache or Cache()).root / "models" / "rapidocr"
         limits = {"Det.limit_type": "min", "Det.limit_side_len": min(640, self.options.side // 2)}
         self.engine: Any = RapidOCR(params=parameters(self.options, folder, device) | limits)
+        self._recognised = Once(self._recognise)
         blank = [np.full((48, 96, 3), 255, np.uint8)]
         self.engine.recognize_txt(self.engine.cls_and_rotate(blank)[0])  # it reads its networks when they are used
 
@@ -76,7 +77,7 @@ class RapidOcr(TextReader):
 
     def observe(self, video: Video, keyframes: Sequence[Keyframe]) -> list[Evidence]:
         """One evidence for each line, over the keyframes that show it."""
-        self._recognised = Once(self._recognise)
+        self._recognised = Once(self._recognise)  # afresh: what was read before must not change what is read now
         return super().observe(video, keyframes)
 
     def read(self, pictures: Sequence[np.ndarray]) -> list[list[Piece]]:
