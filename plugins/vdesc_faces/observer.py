@@ -103,7 +103,7 @@ class Faces(Observer):
 
         self._detector = Detector(self.options.size, self.options.threshold)
         self._identity = self._identity_backend()
-        self._expressions = self._expressions_backend(device)
+        self._expressions = self._expressions_backend()
         self._known: dict[str, np.ndarray] = {}
         self._trouble: list[tuple[str, str]] = []
         if self.options.cast and self._identity:
@@ -123,11 +123,11 @@ class Faces(Observer):
             return DeepIdentity(self.options.identity_model, self.name)
         return None
 
-    def _expressions_backend(self, device: str) -> Expressions | None:
+    def _expressions_backend(self) -> Expressions | None:
         if self.options.expressions == "mini":
             from .expressions import Mini
 
-            return Mini(device)
+            return Mini()
         if self.options.expressions == "deepface":
             from .deepface import DeepExpressions
 

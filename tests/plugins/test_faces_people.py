@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,15 @@ def test_the_average_decides_and_no_chain_of_neighbours_joins_strangers():
     fan = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
     assert len(parts(partition(fan, 0.7))) == 2
     assert len(parts(partition(fan, 0.83))) == 4
+
+
+def test_of_two_equal_likenesses_the_same_wins_in_any_order():
+    vectors = np.array([[1, 0, 0, 0], [0.5, 0.5, 0.5, 0.5], [0, 1, 0, 0]], np.float32)  # the middle one is as like both
+    found = set()
+    for order in permutations(range(3)):
+        groups = parts(partition(vectors[list(order)], 0.4))
+        found.add(frozenset(frozenset(order[i] for i in group) for group in groups))
+    assert len(found) == 1
 
 
 def test_those_seen_together_stay_apart_whoever_joins_them():
