@@ -16,7 +16,8 @@ def fit(image: Image.Image, settings: dict[str, Any]) -> Image.Image:
     Both resize with PIL's antialiased bicubic filter, as CLIP's original preprocessing does. That one resizes all and
     cuts then; doing both at once takes half the time, and a shrunk picture differs by one level in a few pixels.
     """
-    image, size = image.convert("RGB"), settings["size"]
+    size = settings["size"]
+    image = image if image.mode == "RGB" else image.convert("RGB")  # which would copy
     if settings["resize"] == "squash":
         if image.size == (size, size):
             return image

@@ -116,7 +116,8 @@ def spread(rows: Sequence[Any], count: int) -> list[Any]:
 def _opened(path: Path) -> Image.Image:
     try:
         with Image.open(path) as photo:
-            return photo.convert("RGB")
+            photo.load()
+            return photo if photo.mode == "RGB" else photo.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a picture: {error}") from error
 
