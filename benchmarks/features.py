@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from vdesc import memory
 from vdesc_clipgpt.checkpoint import load_model
 from vdesc_clipgpt.training.batches import Photos
 from vdesc_clipgpt.training.extraction import encode, stored
@@ -42,6 +43,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--encoder", default="mini", help="mini, S, L, or a model's folder")
     asked = parser.parse_args()
+    memory.keep()  # as the command does
     torch.set_num_threads(asked.threads)
     clock = time.process_time if asked.threads == 1 and not asked.workers else time.perf_counter
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import memory
 from .entries import COMMANDS, points
 from .errors import InputError, VdescError
 
@@ -46,6 +47,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 def main() -> None:
     """Runs the command line; expected errors become one sentence on standard error."""
+    memory.keep()
     commands()
     guarded(app, debug="--debug" in sys.argv)
 

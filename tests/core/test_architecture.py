@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "hub": {"errors"},
     "onnx": {"errors"},
     "vision_ops": set(),
+    "memory": set(),
     # the engine
     "registry": {"entries", "hookspecs", "errors", "kinds"},
     "settings": {"errors", "registry"},
@@ -56,7 +57,7 @@ MAY_IMPORT = {
     "doctor": {"cache", "crew", "registry"},
     # the command line
     "timeline": {"data", "lines"},
-    "cli": {"catalogue", "converting", "entries", "errors", "session", "listing", "scaffold", "settings"},
+    "cli": {"catalogue", "converting", "entries", "errors", "session", "listing", "memory", "scaffold", "settings"},
     "session": {"cache", "cli", "data", "errors", "lines", "pipeline", "settings", "timeline"},
     "listing": {"cache", "doctor", "errors", "kinds", "registry", "settings", "testing"},
 }
