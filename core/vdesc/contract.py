@@ -17,7 +17,10 @@ from .kinds import Plugin
 from .registry import create
 from .verbs import VERBS, Rules, trying
 
-HEAVY = ("av", "cv2", "onnxruntime", "scenedetect", "sentence_transformers", "tensorflow", "torch", "transformers")
+HEAVY = (
+    "av", "cv2", "onnxruntime", "scenedetect", "sentence_transformers", "tensorflow", "torch",
+    "torchvision", "transformers", "ultralytics",
+)  # fmt: skip
 """Packages that nobody should wait for who only lists plugins."""
 
 

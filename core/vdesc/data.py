@@ -157,13 +157,19 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All evidence, and the only access to it that captioners and rankers get."""
+    """All evidence, and the only access to it that captioners and rankers get.
+
+    `sought` are the kinds that were looked for, whether any was found: without it no object seen might mean that
+    nobody looked.
+    """
 
     evidence: tuple[Evidence, ...] = ()
+    sought: tuple[str, ...] = ()
 
     def during(self, span: Span) -> Context:
         """The evidence whose span shares time with `span` (an instant counts where it lies inside)."""
-        return Context(tuple(e for e in self.evidence if e.span.overlap(span) or span.contains(e.span.start)))
+        inside = tuple(e for e in self.evidence if e.span.overlap(span) or span.contains(e.span.start))
+        return Context(inside, self.sought)
 
     def of(self, kind: str) -> tuple[Evidence, ...]:
         """The evidence of one kind, in order of time."""
@@ -241,8 +247,8 @@ class Finding:
 class Description:
     """Everything that is known of a video at the end of a run.
 
-    `settings` are the effective ones; `made_by` maps each plugin to the version that ran; `timings` maps each stage to
-    the milliseconds it took in this run.
+    `sought` are the kinds of evidence that were looked for; `settings` are the effective ones; `made_by` maps each
+    plugin to the version that ran; `timings` maps each stage to the milliseconds it took in this run.
     """
 
     schema_version: Literal["1.0"] = "1.0"
@@ -254,6 +260,7 @@ class Description:
     candidates: tuple[Candidate, ...]
     cues: tuple[Cue, ...]
     findings: tuple[Finding, ...] = ()
+    sought: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     made_by: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, int] = field(default_factory=dict)

@@ -118,7 +118,8 @@ class PublishedSlot:
 class _Document:
     """What vdesc knows of a video. Times are integer milliseconds from the first frame; scores are 0 to 1.
 
-    `settings` are the effective ones; `made_by` maps each plugin to the version that ran.
+    `sought` are the kinds of evidence that were looked for, found or not; `settings` are the effective ones; `made_by`
+    maps each plugin to the version that ran.
     """
 
     schema_version: Literal["1.0"]
@@ -130,6 +131,7 @@ class _Document:
     candidates: tuple[Candidate, ...]
     cues: tuple[Cue, ...]
     findings: tuple[Finding, ...]
+    sought: tuple[str, ...] = ()
     settings: Mapping[str, Any]
     made_by: Mapping[str, str]
 
@@ -151,7 +153,7 @@ def _published(description: Description, base: Path | None) -> _Document:
 
 
 def _description(document: _Document, base: Path | None) -> Description:
-    shots, context = {shot.index: shot for shot in document.shots}, Context(document.evidence)
+    shots, context = {shot.index: shot for shot in document.shots}, Context(document.evidence, document.sought)
     keyframes = {
         k.index: Keyframe(k.index, k.at, shots[k.shot], Picture((base or Path()) / k.image), k.sharpness, k.frame)
         for k in document.keyframes

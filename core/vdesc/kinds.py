@@ -78,9 +78,13 @@ class Keyframer(Plugin):
 
 
 class Observer(Plugin):
-    """Finds evidence: text, objects, speech, faces, sounds."""
+    """Finds evidence: text, objects, speech, faces, sounds.
+
+    `finds` names the kinds of evidence that it looks for each time, so that finding none says something.
+    """
 
     kind = "observer"
+    finds: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def observe(self, video: Video, keyframes: Sequence[Keyframe]) -> Iterable[Evidence]:

@@ -104,7 +104,8 @@ class Engine:
             cues, late = fit(cues, video.span.end, profile)
         return Description(
             video=video, shots=tuple(dict.fromkeys(keyframe.shot for keyframe in keyframes)), keyframes=keyframes,
-            evidence=context.evidence, slots=slots, candidates=candidates, cues=cues, findings=(*findings.all, *late),
+            evidence=context.evidence, sought=context.sought, slots=slots, candidates=candidates, cues=cues,
+            findings=(*findings.all, *late),
             settings=settings.model_dump(mode="json") | {"options": crew.options()},
             made_by=crew.versions | {"similarity": measure}, timings=clock.spent,
         )  # fmt: skip
@@ -147,19 +148,22 @@ def look(video: Video, crew: Crew, report: Report) -> tuple[tuple[Keyframe, ...]
 def observe(video: Video, keyframes: Sequence[Keyframe], crew: Crew, report: Report) -> tuple[Context, list[Finding]]:
     """All evidence of all observers, in order of time. An observer that fails is named, the others go on."""
     evidence: list[Evidence] = []
+    sought: set[str] = set()
     findings: list[Finding] = []
 
-    def one(observer: Observer) -> tuple[tuple[Evidence, ...], list[Finding]]:
+    def one(observer: Observer) -> tuple[tuple[Evidence, ...], tuple[str, ...], list[Finding]]:
         try:
-            return observed(video, keyframes, crew, observer)
+            found, said = observed(video, keyframes, crew, observer)
+            return found, (*observer.finds, *(one.kind for one in found)), said
         except VdescError as error:
-            return (), [finding(observer, error)]
+            return (), (), [finding(observer, error)]
 
-    for i, (found, said) in enumerate(_side_by_side(one, crew.observers)):
+    for i, (found, kinds, said) in enumerate(_side_by_side(one, crew.observers)):
         evidence += found
+        sought.update(kinds)
         findings += said
         report(Progress("observe", i + 1, len(crew.observers)))
-    return Context(tuple(sorted(evidence, key=lambda e: (e.span, e.kind, e.value)))), findings
+    return Context(tuple(sorted(evidence, key=lambda e: (e.span, e.kind, e.value))), tuple(sorted(sought))), findings
 
 
 def propose(

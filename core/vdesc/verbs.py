@@ -17,7 +17,7 @@ from . import fakes
 from .crew import blamed
 from .data import Candidate, Description, Evidence, Keyframe, Slot, Span, Video
 from .errors import InputError, PluginError, SettingsError, VdescError
-from .kinds import Captioner, Keyframer, Metric, Observer, Plugin, Ranker, Writer
+from .kinds import Captioner, Converter, Keyframer, Metric, Observer, Plugin, Ranker, Writer
 
 Rules = Iterator[str]
 """Broken rules, a sentence each."""
@@ -180,6 +180,32 @@ def _ranker(plugin: Ranker, folder: Path) -> Rules:
             for number in found:
                 if not _share(number):
                     yield f"score must give numbers in 0..1, not {number!r}"
+            yield from _supported(plugin, slots, candidates)
+    yield from _compared(plugin)
+
+
+def _supported(plugin: Ranker, slots: Sequence[Slot], candidates: Sequence[Candidate]) -> Rules:
+    found, problems = _answer(plugin, "support", slots, candidates)
+    yield from problems
+    if len(found) != len(candidates):
+        yield f"support gives evidence for {len(found)} of {len(candidates)} candidates"
+    known = [evidence for slot in slots for evidence in slot.context.evidence]
+    if any(evidence not in known for some in found for evidence in some):
+        yield "support gives evidence that is not in the slots"
+
+
+def _compared(plugin: Ranker) -> Rules:
+    texts = ["A scene.", "A dog runs.", "A scene."]
+    with trying(plugin, "failed at sentences"):
+        vectors = plugin.sentences(texts)
+    if vectors is None:
+        return
+    if getattr(vectors, "dtype", None) != "float32" or len(vectors.shape) != 2 or len(vectors) != len(texts):
+        yield f"sentences must give a float32 row for each of {len(texts)} texts"
+    elif abs((vectors**2).sum(1) - 1).max() > 1e-3:
+        yield "sentences must give vectors of length 1"
+    elif abs(vectors[0] - vectors[2]).max() > 1e-4:
+        yield "sentences gives the same text another vector"
 
 
 def _writer(plugin: Writer, folder: Path) -> Rules:
@@ -231,6 +257,18 @@ def _contents(path: Path, base: Path) -> bytes:
     return b"".join(file.read_bytes() for file in files if file.is_file())
 
 
+def _converter(plugin: Converter, folder: Path) -> Rules:
+    """Of files that are nobody's: each is asked of every file that a person names."""
+    (folder / "empty.json").write_bytes(b"")
+    (folder / "noise.dat").write_bytes(bytes(range(256)))
+    (folder / "list.json").write_text("[1, 2]", encoding="utf-8")
+    for source in (folder, *sorted(folder.glob("*.*")), folder / "missing.json"):
+        with trying(plugin, f"failed at reads of {source.name}"):
+            answer = plugin.reads(source)
+        if answer is not False:
+            yield f"reads must be False of a file that is not its own, not {answer!r} of {source.name}"
+
+
 def _metric(plugin: Metric, folder: Path) -> Rules:
     with trying(plugin, "failed at score"):
         found = plugin.score(_shown(2, folder), ["A scene."])
@@ -246,4 +284,5 @@ VERBS: dict[type[Plugin], Callable[[Any, Path], Rules]] = {
     Ranker: _ranker,
     Writer: _writer,
     Metric: _metric,
+    Converter: _converter,
 }

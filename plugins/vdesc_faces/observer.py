@@ -42,6 +42,7 @@ class Faces(Observer):
     """Finds faces, tells people apart, and names those whose photos it is given. No face, no evidence."""
 
     name = "faces"
+    finds = ("face",)
     extra = "faces"
 
     class Options(Observer.Options):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from vdesc import Evidence
 
 from .lexicon import Mention, Reading, tokens
-from .scene import Scene, Watch, count
+from .scene import Scene, Watch
 from .tables import UNKNOWN, Rarity
 
 BOUNDS = {"things": 6.0, "counts": 1.0, "words": 3.0, "signs": 2.0}
@@ -77,7 +77,7 @@ def _things(
             gain = -math.log(min(0.9, math.fsum(rarity.share for rarity in known)))
             yield Point("things", _confidence(seen) * gain, seen)
             if mention.count and len(mention.labels) == 1:
-                yield Point("counts", _agreement(mention, count(seen)))
+                yield Point("counts", _agreement(mention, scene.count(seen)))
         elif mention.sure and rest == mention.labels <= watch.labels:
             yield Point("things", absence * math.log(1 - min(rarity.found for rarity in known)))
         named |= rest if mention.sure else {label for label in rest if _found(scene, "object", [label])}

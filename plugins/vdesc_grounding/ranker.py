@@ -30,8 +30,7 @@ class Grounding(Ranker):
     | signs | 2 | 2 * confidence for a known face's name; confidence for a sound or expression |
 
     `share` is how many captions in general name the thing, `found` how often a detector finds it where captions name
-    it (labels.tsv). "Not seen" needs a detector that knows the label and saw something in some slot; "not read" needs
-    OCR that read something in some slot. Speech supports half as much as text in the picture.
+    it (labels.tsv). "Not seen" needs a detector that knows the label, "not read" needs OCR that looked. Speech supports half as much as text in the picture.
     """  # noqa: E501 - a table's rows are one line each
 
     name = "grounding"
@@ -67,7 +66,7 @@ class Grounding(Ranker):
     def _judged(self, slots: Sequence[Slot], candidates: Sequence[Candidate]) -> list[Judgement]:
         english = self._lexicon("en")
         watch = Watch.over((slot.context for slot in slots), self.rarities, english)
-        scenes = {slot.index: Scene.of(slot.context, english) for slot in slots}
+        scenes = {slot.index: Scene.of(slot, english) for slot in slots}
         return [
             judge(lexicon.read(candidate.text), scenes[candidate.slot], watch, self.rarities, self.options.absence)
             for candidate in candidates

@@ -24,6 +24,7 @@ class Yolo(Observer):
     """
 
     name = "yolo"
+    finds = ("object",)
     shorthand = "model"
     extra = "yolo"
     notice = (

@@ -30,6 +30,7 @@ class Yolox(Observer):
     """
 
     name = "yolox"
+    finds = ("object",)
     extra = "evidence"
 
     class Options(Observer.Options):

@@ -29,6 +29,7 @@ class Sounds(Observer):
     """Hears music, applause, laughter, speech and 500 other sounds, with YAMNet."""
 
     name = "sounds"
+    finds = ("sound",)
     extra = "evidence"
 
     class Options(Observer.Options):

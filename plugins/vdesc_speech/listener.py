@@ -33,6 +33,7 @@ class Listener(Observer):
     """Hears speech: Silero says when somebody speaks, Whisper what."""
 
     shorthand = "model"
+    finds = ("speech",)
 
     class Options(Observer.Options):
         """The model and how it listens."""

@@ -28,6 +28,7 @@ class Transcript(Observer):
     """
 
     name = "transcript"
+    finds = ("speech",)
     shorthand = "file"
 
     class Options(Observer.Options):

@@ -35,6 +35,7 @@ class TextReader(Observer):
     """Reads the text in keyframes. A subclass names its library in `package`, and says what pictures hold in `read`."""
 
     package: ClassVar[str]
+    finds = ("text",)
 
     class Options(Observer.Options):
         """What counts as read, and how closely pictures are looked at."""

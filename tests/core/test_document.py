@@ -57,9 +57,16 @@ def described(draw) -> Description:
         )
         for i in range(draw(st.integers(1, 3)))
     )
-    evidence = draw(tuples(observed))
+    evidence, sought = draw(tuples(observed)), draw(tuples(words))
+    context = Context(evidence, sought)
     slots = tuple(
-        Slot(i, span, draw(tuples(st.sampled_from(keyframes))), Context(evidence).during(span), draw(st.none() | whole))
+        Slot(
+            i,
+            span,
+            draw(tuples(st.sampled_from(keyframes))),
+            Context(evidence, sought).during(span),
+            draw(st.none() | whole),
+        )
         for i, span in enumerate(draw(tuples(spans)))
     )
     cues = st.builds(
@@ -78,7 +85,7 @@ def described(draw) -> Description:
         audio=(AudioTrack(1, "aac", 2, 48000, "ko"),),
     )  # fmt: skip
     return Description(
-        video=video, shots=shots, keyframes=keyframes, evidence=evidence, slots=slots,
+        video=video, shots=shots, keyframes=keyframes, evidence=evidence, sought=sought, slots=slots,
         candidates=draw(tuples(proposed)), cues=draw(tuples(cues)),
         findings=(Finding("test", draw(words)),), settings=draw(details),
         made_by=draw(st.dictionaries(words, words, max_size=2)), timings={"look": draw(whole)},

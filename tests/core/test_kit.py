@@ -1,18 +1,21 @@
 """The plugin author's kit: the contract finds each broken rule, the fakes keep it, a new project passes its test."""
 
 import importlib
+import json
 import subprocess
 import sys
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, Field
 from vdesc import (
     Cache,
     Candidate,
     Captioner,
+    Converter,
     Evidence,
     Keyframe,
     Keyframer,
@@ -148,6 +151,36 @@ def test_a_captioner_that_breaks_a_rule_is_told_which(plugin, sentence):
 )  # fmt: skip
 def test_a_ranker_that_breaks_a_rule_is_told_which(score, sentence):
     plugin = type("Bad", (Ranker,), {"__doc__": "Bad.", "name": "bad", "score": score})
+    assert any(sentence in problem for problem in check(plugin)), check(plugin)
+
+
+@pytest.mark.parametrize(
+    ("verbs", "sentence"),
+    [
+        ({"support": lambda self, slots, candidates: []}, "support gives evidence for 0 of 1 candidates"),
+        ({"support": lambda self, s, c: [(Evidence("text", Span(0, 1), "x", 1.0, "x"),)] * len(c)}, "not in the slots"),
+        ({"sentences": lambda self, texts: np.ones((1, 4), np.float32)}, "a float32 row for each of 3 texts"),
+        ({"sentences": lambda self, texts: np.ones((len(texts), 4), np.float32)}, "vectors of length 1"),
+        ({"sentences": lambda self, texts: np.eye(3, dtype=np.float32)}, "the same text another vector"),
+    ],
+)
+def test_a_ranker_that_breaks_a_rule_of_its_other_verbs_is_told_which(verbs, sentence):
+    attributes = {"__doc__": "Bad.", "name": "bad", "score": lambda self, slots, candidates: [0.5] * len(candidates)}
+    plugin = type("Bad", (Ranker,), attributes | verbs)
+    assert any(sentence in problem for problem in check(plugin)), check(plugin)
+
+
+@pytest.mark.parametrize(
+    ("reads", "sentence"),
+    [
+        (lambda self, source: True, "reads must be False of a file that is not its own, not True of empty.json"),
+        (lambda self, source: json.loads(source.read_text()) == 3, "bad failed at reads of"),
+        (lambda self, source: None, "not None of"),
+    ],
+)
+def test_a_converter_that_breaks_a_rule_is_told_which(reads, sentence):
+    attributes = {"__doc__": "Bad.", "name": "bad", "reads": reads, "convert": lambda self, source, out: []}
+    plugin = type("Bad", (Converter,), attributes)
     assert any(sentence in problem for problem in check(plugin)), check(plugin)
 
 

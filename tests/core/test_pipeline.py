@@ -298,6 +298,16 @@ def test_an_observer_or_ranker_that_fails_is_named_and_the_run_goes_on(run, name
     assert len(found.cues) == 5
 
 
+def test_what_was_looked_for_is_told_even_where_nothing_was_found(run, monkeypatch):
+    """An observer that failed did not look."""
+    monkeypatch.setattr(FakeObserver, "finds", ("text", "object"))
+    monkeypatch.setattr(FakeObserver, "observe", lambda self, video, keyframes: [1 / 0] if self.options.fail else [])
+    found = run()
+    assert (found.evidence, found.sought) == ((), ("object", "text"))
+    assert {slot.context.sought for slot in found.slots} == {("object", "text")}
+    assert run(options={"fake-observer": {"fail": True}}).sought == ()
+
+
 def test_a_failure_is_not_remembered(run, calls):
     run(options={"fake-observer": {"fail": True}})
     calls.clear()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vdesc import Candidate, Context, Evidence, SettingsError, Slot, Span
 from vdesc.registry import create
-from vdesc.testing import assert_contract
+from vdesc.testing import assert_contract, keyframes
 from vdesc_grounding import Grounding
 from vdesc_grounding.tables import Rarity, lexicon, rarities, sections
 
@@ -281,3 +281,34 @@ def test_more_words_read_or_heard_never_lower(words: list[str], confidence: floa
 def _labels(noun: str) -> set[str]:
     reading = ENGLISH.read(noun)
     return {label for mention in reading.mentions if mention.kind == "object" for label in mention.labels}
+
+
+def judged(text: str, *slots: Slot) -> float:
+    """The score of a text in the first of a video's slots."""
+    return RANKER.score(slots, [Candidate(slots[0].index, text, "x")])[0]
+
+
+def test_a_detector_that_looked_and_found_nothing_counts_against_what_is_named():
+    looked, unseen = Slot(0, SPAN, (), Context((), ("object",))), Slot(0, SPAN, (), Context())
+    assert judged("A dog runs", looked) < 0.5 == judged("A dog runs", unseen)
+    assert judged("A fine day", looked) == 0.5
+
+
+def test_ocr_that_looked_and_read_nothing_counts_against_a_quote():
+    looked = Slot(0, SPAN, (), Context((), ("text",)))
+    assert judged('A sign says "exit"', looked) < 0.5 == judged('A sign says "exit"', slot())
+
+
+def test_a_number_is_held_against_the_keyframes_of_its_slot_and_not_of_the_whole_shot():
+    """Three people are seen in the shot's first keyframe, one in its second."""
+    shot = seen("person", count=3, seen=[{"keyframe": at, "box": None, "confidence": 0.9} for at in (0, 0, 0, 1)])
+    first, second = keyframes(2)
+    here = [Slot(i, SPAN, (frame,), Context((shot,))) for i, frame in enumerate((first, second))]
+    three, one = "Three people walk", "One person walks"
+    assert judged(three, here[0]) > judged(one, here[0])
+    assert judged(three, here[1]) < judged(one, here[1])
+
+
+@pytest.mark.parametrize("odd", [3, "seen", [1, 2], [{"keyframe": "x"}], [{}]])
+def test_sightings_of_another_form_are_let_be(odd):
+    assert score("Two dogs run", seen("dog", count=2, seen=odd)) == score("Two dogs run", seen("dog", count=2))
