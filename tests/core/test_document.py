@@ -64,7 +64,7 @@ def described(draw) -> Description:
             i,
             span,
             draw(tuples(st.sampled_from(keyframes))),
-            Context(evidence, sought).during(span),
+            context.during(span),
             draw(st.none() | whole),
         )
         for i, span in enumerate(draw(tuples(spans)))
