@@ -9,7 +9,6 @@ detectors need. It costs nothing until somebody imports torchvision. Imports not
 from __future__ import annotations
 
 import sys
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +23,7 @@ def install() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-class _Finder(MetaPathFinder):
+class _Finder:  # no importlib.abc: to import that takes longer than all else here
     """Stays for good: transformers asks whether torchvision is there long before it imports it."""
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -32,11 +31,11 @@ class _Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path)
         if spec and spec.loader:
-            spec.loader = _WithOperators(spec.loader)
+            spec.loader = _WithOperators(spec.loader)  # type: ignore[assignment]
         return spec
 
 
-class _WithOperators(Loader):
+class _WithOperators:
     def __init__(self, inner: Any):
         self.inner = inner
 

@@ -18,8 +18,9 @@ from vdesc.media import decode, probe
 from vdesc.planning import plan
 from vdesc.timing import PROFILES, fit
 from vdesc_clipgpt.plugin import views
-from vdesc_v2c import NyuFrames, V2cFiles, V2cFrames
-from vdesc_v2c.frames import milliseconds, number, span
+from vdesc_v2c.files import V2cFiles
+from vdesc_v2c.frames import V2cFrames, milliseconds, number, span
+from vdesc_v2c.nyu import NyuFrames
 
 FPS, FRAMES = Fraction(30000, 1001), 47
 
