@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from .cache import Cache
@@ -23,26 +23,27 @@ class Crew:
     """All plugins that the settings name, with their options checked; nothing is loaded yet.
 
     Args:
-        words: False takes only those that look and listen, and needs no captioner.
+        kinds: the workers that take part; others that the settings name stay at home.
     Raises:
         PluginError: a name that is unknown, broken or doubled.
         SettingsError: a wrong option, or options for a plugin that does not take part.
     """
 
-    def __init__(self, settings: Settings, registry: Registry, cache: Cache, words: bool = True):
+    def __init__(self, settings: Settings, registry: Registry, cache: Cache, kinds: Sequence[str] = WORKERS):
         self.settings, self.registry, self.cache = settings, registry, cache
         self.versions: dict[str, str] = {}
         self._loaded: set[int] = set()
         self.keyframer = cast(Keyframer, self._hire(settings.keyframes, ("keyframer",)))
-        workers = [self._hire(name, WORKERS) for name in self._named()]
-        self.captioners = [worker for worker in workers if isinstance(worker, Captioner) and words]
+        hired = [self._hire(name, WORKERS) for name in self._named()]
+        workers = [worker for worker in hired if worker.kind in kinds]
+        self.captioners = [worker for worker in workers if isinstance(worker, Captioner)]
         self.observers = [worker for worker in workers if isinstance(worker, Observer)]
-        self.rankers = [worker for worker in workers if isinstance(worker, Ranker) and words]
+        self.rankers = [worker for worker in workers if isinstance(worker, Ranker)]
         self.writers = [cast(Writer, self._hire(name, ("writer",))) for name in settings.formats]
-        if words and not self.captioners:
+        if "captioner" in kinds and not self.captioners:
             raise SettingsError("no captioner among the plugins: add one, as in --plugins clipgpt")
         self._all_once()
-        if words:
+        if set(WORKERS) <= set(kinds):
             self._all_used()
 
     @property

@@ -101,6 +101,19 @@ class Captioner(Plugin):
     def propose(self, slots: Sequence[Slot], n: int = 1) -> Iterable[Candidate]:
         """Up to `n` candidates a slot, best first; all slots come at once so that work can be batched."""
 
+    @classmethod
+    def prompts(cls) -> Mapping[str, str]:
+        """The words that its model is asked with, by what they are for, for a person to read; none without a prompt."""
+        return {}
+
+    def tokens(self, text: str) -> int | None:
+        """How many tokens of its model a text has, asked after `load`; None where it does not tell."""
+        return None
+
+    def parameters(self) -> int | None:
+        """How many its model has, asked after `load`; None where it does not tell."""
+        return None
+
 
 class Ranker(Plugin):
     """Judges candidates."""

@@ -24,7 +24,7 @@ def bearers(name: str) -> list[Found]:
 
 
 def show_plugin(name: str) -> None:
-    """Prints the docstring and the options of each plugin of that name."""
+    """Prints the docstring, the prompts and the options of each plugin of that name."""
     for found in bearers(name):
         _explain(found)
 
@@ -59,6 +59,7 @@ def _known(plugin: type[Plugin]) -> list[str]:
             if plugin.reads_context
             else "It looks at pictures only; evidence does not change its words, but may change which are chosen."
         )
+        lines += [f"Prompt ({name}): {text}" for name, text in plugin.prompts().items()]
     return lines
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from . import ranking
 from .cache import Cache, key
-from .crew import Crew, blamed, finding
+from .crew import WORKERS, Crew, blamed, finding
 from .data import Candidate, Context, Cue, Description, Evidence, Finding, Keyframe, Picture, Slot, Video
 from .errors import PluginError, SettingsError, VdescError, nearest
 from .kinds import Observer, Plugin
@@ -74,7 +74,7 @@ class Engine:
         words: bool = True,
     ):
         self.settings, self.cache, self.report = settings, cache or Cache(), report
-        self.crew = Crew(settings, registry or Registry(), self.cache, words)
+        self.crew = Crew(settings, registry or Registry(), self.cache, WORKERS if words else ("observer",))
         if settings.timing.profile not in PROFILES:
             wrong = settings.timing.profile
             raise SettingsError(f"there is no timing profile '{wrong}' ({nearest(wrong, PROFILES)})")
@@ -89,12 +89,8 @@ class Engine:
         """Everything that can be said of a video or photo. Raises `VdescError` where nothing can."""
         clock, findings = Clock(), Findings()
         crew, settings = self.crew, self.settings
-        with clock("look"):
-            video = probe(path)
-            keyframes = findings.of(look(video, crew, self.report))
-        with clock("observe"):
-            context = findings.of(observe(video, keyframes, crew, self.report))
-        slots = plan(video, keyframes, context, settings.slots.shortest, crew.keyframer.tiles)
+        seen = scene(path, crew, self.report)
+        video, slots = seen.video, seen.slots
         with clock("propose"):
             candidates = findings.of(propose(video, slots, crew, settings.candidates, self.report))
         with clock("choose"):
@@ -102,17 +98,34 @@ class Engine:
             cues, measure = choose(slots, candidates, settings.ranking, crew)
             profile = PROFILES["none" if video.still else settings.timing.profile]
             cues, late = fit(cues, video.span.end, profile)
-        return Description(
-            video=video, shots=tuple(dict.fromkeys(keyframe.shot for keyframe in keyframes)), keyframes=keyframes,
-            evidence=context.evidence, sought=context.sought, slots=slots, candidates=candidates, cues=cues,
-            findings=(*findings.all, *late),
-            settings=settings.model_dump(mode="json") | {"options": crew.options()},
-            made_by=crew.versions | {"similarity": measure}, timings=clock.spent,
+        return replace(
+            seen, candidates=candidates, cues=cues, findings=(*seen.findings, *findings.all, *late),
+            made_by=crew.versions | {"similarity": measure}, timings={**seen.timings, **clock.spent},
         )  # fmt: skip
 
     def write(self, description: Description, folder: Path) -> tuple[Path, ...]:
         """The files written to `folder`, one for each format of the settings. Raises `OutputError`."""
         return write(description, self.crew, folder)
+
+
+def scene(path: Path, crew: Crew, report: Report) -> Description:
+    """What is known of a video or photo before anybody says a word of it: without candidates and cues.
+
+    Raises `VdescError` where it cannot be read, or has no keyframe.
+    """
+    clock, findings = Clock(), Findings()
+    with clock("look"):
+        video = probe(path)
+        keyframes = findings.of(look(video, crew, report))
+    with clock("observe"):
+        context = findings.of(observe(video, keyframes, crew, report))
+    slots = plan(video, keyframes, context, crew.settings.slots.shortest, crew.keyframer.tiles)
+    return Description(
+        video=video, shots=tuple(dict.fromkeys(keyframe.shot for keyframe in keyframes)), keyframes=keyframes,
+        evidence=context.evidence, sought=context.sought, slots=slots, candidates=(), cues=(),
+        findings=tuple(findings.all), settings=crew.settings.model_dump(mode="json") | {"options": crew.options()},
+        made_by=dict(crew.versions), timings=clock.spent,
+    )  # fmt: skip
 
 
 def look(video: Video, crew: Crew, report: Report) -> tuple[tuple[Keyframe, ...], list[Finding]]:

@@ -106,6 +106,14 @@ class ClipGPT(WithModel, Captioner):
         if empty:
             self.note(f"for {empty} slots the model had candidates without words, which were dropped")
 
+    def tokens(self, text: str) -> int:
+        """How many word pieces of GPT-2 a text has."""
+        return len(self.tokenizer(text)["input_ids"])
+
+    def parameters(self) -> int:
+        """Weights of encoder, mapper and decoder."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
     def _say(self, slots: Sequence[Slot], features: Any, n: int) -> list[dict[str, float]]:
         """Sentences and their confidence for each slot, best first; of equal ones the best."""
         import torch

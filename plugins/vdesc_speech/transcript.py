@@ -10,9 +10,8 @@ from typing import Any
 
 from pydantic import Field
 from vdesc import Evidence, Keyframe, Observer, SettingsError, Span, Video
+from vdesc.cuefiles import CueFile, CueText, plain, read
 from vdesc.files import digest
-
-from .cuefiles import CueFile, CueText, plain, read
 
 _SOUND = re.compile(r"\[([^\]]+)\]|^\(([^()]+)\)$")  # captions for the deaf write so what is heard but not said
 _NOTES = "♩♪♫♬"

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "media": {"container", "data", "errors", "files"},
     "document": {"data", "errors"},
     "audio": {"cache", "container", "data", "errors", "files"},
+    "cuefiles": {"data", "errors"},
     "hub": {"errors"},
     "onnx": {"errors"},
     "vision_ops": set(),

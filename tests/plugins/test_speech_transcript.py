@@ -13,7 +13,7 @@ from vdesc.registry import create
 from vdesc.testing import assert_contract, video
 from vdesc.transcript import words_of
 from vdesc_speech import Transcript
-from vdesc_speech.cuefiles import read
+from vdesc.cuefiles import read
 
 LONG = video(10**7)
 
