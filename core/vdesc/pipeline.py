@@ -228,17 +228,21 @@ def choose(
     slots: Sequence[Slot], candidates: Sequence[Candidate], how: Ranking, crew: Crew
 ) -> tuple[tuple[Cue, ...], str]:
     """One cue a slot, neighbours that say the same merged, and the name of the measure of likeness."""
-    texts = sorted({candidate.text for candidate in candidates})
+    measure, similar = alike([candidate.text for candidate in candidates], how, crew)
+    return ranking.merge(ranking.choose(slots, candidates, how.weights, similar), how.merge, similar), measure
+
+
+def alike(sentences: Iterable[str], how: Ranking, crew: Crew) -> tuple[str, ranking.Similarity]:
+    """The name of the measure of likeness, and the measure of any two of the sentences. Raises `SettingsError`."""
+    texts = sorted(set(sentences))
     if judge := next((ranker for ranker in crew.rankers if ranker.name == how.similarity), None):
         with blamed(judge, "failed to compare sentences"):
             vectors = crew.ready(judge).sentences(texts)
         if vectors is None:
             raise SettingsError(f"{judge.name} cannot compare sentences: use --set ranking.similarity=tokens")
-        measure, similar = judge.name, by_vectors(texts, vectors)
-    else:
-        measure, prepare = similarity(how.similarity if len(texts) > 1 else "tokens")  # one sentence needs no model
-        similar = prepare(texts)
-    return ranking.merge(ranking.choose(slots, candidates, how.weights, similar), how.merge, similar), measure
+        return judge.name, by_vectors(texts, vectors)
+    measure, prepare = similarity(how.similarity if len(texts) > 1 else "tokens")  # one sentence needs no model
+    return measure, prepare(texts)
 
 
 def write(description: Description, crew: Crew, folder: Path) -> tuple[Path, ...]:
