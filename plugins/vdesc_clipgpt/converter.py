@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from vdesc import Converter
@@ -19,8 +20,8 @@ class Checkpoints(Converter):
     Options = Facts
 
     def reads(self, source: Path) -> bool:
-        """Whether it is named like a checkpoint of torch."""
-        return source.suffix in (".pt", ".pth", ".ckpt", ".bin")
+        """Whether it is named like a checkpoint of torch, and holds no projector for an LLM: that is llava's."""
+        return source.suffix in (".pt", ".pth", ".ckpt", ".bin") and not _of_llava(source)
 
     def convert(self, source: Path, out: Path) -> list[str]:
         """What the checkpoint was. Raises `ModelError`, `OutputError`, `SettingsError`."""
@@ -29,3 +30,13 @@ class Checkpoints(Converter):
         said = beside(source).model_dump(exclude_unset=True) | self.options.model_dump(exclude_unset=True)
         found = convert(source, out, facts(said, "vdesc convert"))
         return [*found.lines(), f"wrote {out}; use it with --set clipgpt.model={out}"]
+
+
+def _of_llava(source: Path) -> bool:
+    """Whether a file names the key under which the Korean video captioner keeps its projector; nothing is unpickled."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            return any(b"projector_state_dict" in archive.open(name).read(1 << 20) for name in names)
+    except (OSError, zipfile.BadZipFile):
+        return False
