@@ -1,4 +1,4 @@
-"""What captioners with a prompt share: a slot's evidence as short text within a budget of tokens. Pure functions.
+"""What is said to a model that reads a prompt: the instruction by style and language, and a slot's evidence.
 
 What was read or heard comes from the video, and anybody may have made that: it stands as JSON strings, in which every
 character that could end the string, begin a line or make up markup is an escape. So it cannot leave its quotation
@@ -8,15 +8,39 @@ marks, and no tokenizer finds a token of a chat template in it; `json.loads` giv
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 from .data import Context, Evidence
+from .errors import SettingsError, nearest
 from .lines import clusters
+from .settings import read
 
 Count = Callable[[str], int]
 """How many tokens a text has."""
+
+Styles = Mapping[str, Mapping[str, str]]
+"""The words of prompts, by style (or `limit`, `other`) and language."""
+
+STYLES = ("basic", "strict")
+LANGUAGES = ("en", "ko")
+"""The languages in which prompts are written; models are asked in English for any other."""
+WORDS: Styles = {
+    "basic": {"en": "Describe what this video shows.", "ko": "이 영상에 보이는 것을 설명하세요."},
+    "strict": {
+        "en": "Describe in one sentence, in the present tense, what this video shows. Say only what is seen: no "
+        "guesses, no opinions, nothing about the video itself.",
+        "ko": "이 영상에 보이는 것을 현재 시제의 한 문장으로 쓰세요. 존댓말 없이 '~다'로 끝내세요. 눈에 보이는 것만 "
+        "쓰고 추측이나 감상, 영상 자체에 대한 말은 쓰지 마세요.",
+    },
+    "limit": {"en": "Use at most {longest} characters.", "ko": "{longest}자 이내로 쓰세요."},
+    "other": {"en": "Write in the language with the tag {language}.", "ko": "{language} 언어로 쓰세요."},
+}
+"""The words of each style; `limit` follows where a length is given, `other` for a language beyond `LANGUAGES`."""
+OPEN, CLOSE = "<evidence>", "</evidence>"
+"""The lines around evidence; angle brackets are of `UNSAFE`, so that nothing between them can end the block."""
 
 TRUST = {"object": 1.0, "text": 1.0, "speech": 1.0, "face": 0.9, "sound": 0.8, "expression": 0.5}
 """How far the confidence of a kind of evidence can be taken at its word; 0.5 for any other kind."""
@@ -47,6 +71,55 @@ MISSES = 4
 """So many that do not fit, one after another, and the budget counts as full."""
 
 
+def instruction(
+    style: str, language: str, longest: int | None = None, evidence: str = "", styles: Styles = WORDS
+) -> str:
+    """What a model is asked to do: the evidence as a block between `OPEN` and `CLOSE`, and then what is wanted.
+
+    Args:
+        style: one of `STYLES`. `strict` wants one sentence in the present tense, in Korean with the plain ending `~다`,
+            of what is seen and nothing else.
+        language: BCP 47 tag of the words that are wanted.
+        longest: characters that they may have.
+        evidence: what `evidence` gave; "" for none.
+        styles: the words of prompts, as `load_styles` reads them.
+    Raises:
+        SettingsError: there is no such style.
+        ValueError: the evidence holds a delimiter, so it does not come from `evidence`.
+    """
+    if style not in STYLES:
+        raise SettingsError(f"there is no prompt style '{style}' ({nearest(style, STYLES)})")
+    if OPEN in evidence or CLOSE in evidence:
+        raise ValueError("evidence must come from vdesc.prompts.evidence, which lets no delimiter through")
+    spoken = _spoken(language)
+    parts = [styles[style][spoken]]
+    if longest is not None:
+        parts.append(styles["limit"][spoken].replace("{longest}", str(longest)))
+    if _primary(language) != spoken:
+        parts.append(styles["other"][spoken].replace("{language}", language))
+    return "\n".join([OPEN, evidence, CLOSE] * bool(evidence) + [" ".join(parts)])
+
+
+def load_styles(path: str | Path) -> Styles:
+    """`WORDS` with what a YAML file puts in their place: `style: {language: text}`, as in `strict: {en: Say ...}`.
+
+    Raises:
+        SettingsError: the file cannot be read; a style or language is unknown; a text is none, or is empty.
+    """
+    if not Path(path).is_file():
+        raise SettingsError(f"there is no file of prompts '{path}'")
+    words = {name: dict(texts) for name, texts in WORDS.items()}
+    for name, texts in read(path).items():
+        if name not in WORDS:
+            raise SettingsError(f"{path}: unknown style '{name}' ({nearest(str(name), WORDS)})")
+        if not isinstance(texts, dict):
+            raise SettingsError(f"{path}: {name} must map languages to texts, as in {name}: {{en: ...}}")
+        for language, text in texts.items():
+            _check(f"{path}: {name}.{language}", language, text)
+            words[name][language] = text.strip()
+    return words
+
+
 def evidence(context: Context, budget: int, language: str = "en", count: Count | None = None) -> str:
     """The evidence of a slot for a prompt: a line a kind, the most reliable first, all in at most `budget` tokens.
 
@@ -59,7 +132,7 @@ def evidence(context: Context, budget: int, language: str = "en", count: Count |
         language: BCP 47 tag of headings and note: Korean for `ko`, else English.
         count: how many tokens a text has, by the model's own tokenizer; `estimate` where none is given.
     """
-    count, language = count or estimate, "ko" if language.lower().split("-")[0] == "ko" else "en"
+    count, language = count or estimate, _spoken(language)
     kept: list[_Item] = []
     missed = 0
     for item in _items(context.evidence):
@@ -90,6 +163,23 @@ def estimate(text: str) -> int:
     these; tokenizers without Korean need up to three a syllable (phi-2, GPT-2): give `evidence` the model's own.
     """
     return -(-sum(map(_thirds, text)) // 3)
+
+
+def _check(where: str, language: object, text: object) -> None:
+    if language not in LANGUAGES:
+        raise SettingsError(f"{where} is of an unknown language ({nearest(str(language), LANGUAGES)})")
+    if not isinstance(text, str) or not text.strip():
+        raise SettingsError(f"{where} must be a text: write what the model is asked")
+
+
+def _primary(language: str) -> str:
+    """The language of a BCP 47 tag, without script and region."""
+    return language.lower().split("-")[0]
+
+
+def _spoken(language: str) -> str:
+    """The language in which a model is asked for another."""
+    return _primary(language) if _primary(language) in LANGUAGES else "en"
 
 
 @dataclass(frozen=True, slots=True)

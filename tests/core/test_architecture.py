@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "lines": set(),
     "planning": {"data"},
     "sightings": {"data"},
-    "prompts": {"data", "lines"},
+    "prompts": {"data", "errors", "lines", "settings"},
+    "answers": {"lines", "prompts"},
     "transcript": {"data", "lines", "timing"},
     "ranking": {"data"},
     "similarity": {"ranking", "errors"},
@@ -49,6 +50,7 @@ MAY_IMPORT = {
     "stages": ENGINE | {"crew", "document"},
     "pipeline": ENGINE | {"crew", "media", "planning", "ranking", "record", "similarity", "stages", "timing"},
     "converting": {"crew", "errors", "kinds", "registry", "settings"},
+    "prompted": {"answers", "data", "files", "kinds", "prompts"},
     # the plugin author's kit
     "fakes": {"data", "files", "hookspecs", "kinds", "media"},
     "verbs": {"crew", "data", "errors", "fakes", "kinds", "media"},
