@@ -22,10 +22,10 @@ from transformers import TrainerCallback, get_cosine_schedule_with_warmup
 from vdesc_clipgpt.config import SHAPES
 from vdesc_clipgpt.training import train as training
 from vdesc_clipgpt.training.batches import collate
-from vdesc_clipgpt.training.progress import Watch
 from vdesc_clipgpt.training.recipe import Recipe
 from vdesc_clipgpt.training.tuning import groups, rest
 from vdesc_training.features import FeatureWriter
+from vdesc_training.progress import Watch
 from vdesc_training.table import Item, write_table
 
 WORDS = (

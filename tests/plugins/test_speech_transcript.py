@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vdesc import Evidence, InputError, SettingsError, Span
+from vdesc.cuefiles import read
 from vdesc.files import digest
 from vdesc.registry import create
 from vdesc.testing import assert_contract, video
 from vdesc.transcript import words_of
 from vdesc_speech import Transcript
-from vdesc.cuefiles import read
 
 LONG = video(10**7)
 

@@ -15,9 +15,9 @@ from vdesc.testing import assert_contract, module
 from vdesc_clipgpt import ClipGPTTrainer
 from vdesc_clipgpt.checkpoint import load_model
 from vdesc_clipgpt.training.pack import pack
-from vdesc_clipgpt.training.progress import Watch
 from vdesc_clipgpt.training.train import prepare, train
 from vdesc_training.commands.train import app
+from vdesc_training.progress import Watch
 from vdesc_training.table import read_table
 
 
@@ -65,7 +65,7 @@ def test_a_terminal_shows_a_bar_with_loss_speed_and_time_left(data: Path, tmp_pa
 def test_where_there_is_no_terminal_a_line_now_and_then(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("vdesc_clipgpt.training.progress.QUIET", 0)
+    monkeypatch.setattr("vdesc_training.progress.QUIET", 0)
     train(recipe(epochs=4), data, tmp_path)
     shown = capsys.readouterr()
     assert re.search(r"step 20 of 24  epoch 3\.33 of 4  loss \d\.\d+  [\d,]+ tokens/s  0:00:\d\d left\n", shown.err)

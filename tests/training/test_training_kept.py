@@ -10,9 +10,9 @@ import yaml
 from safetensors.torch import load_file
 from training_samples import recipe, table
 from vdesc_clipgpt.training.recipe import Recipe
-from vdesc_clipgpt.training.resume import checkpoints
 from vdesc_clipgpt.training.train import train
-from vdesc_clipgpt.training.trainer import CaptionTrainer
+from vdesc_training.resume import checkpoints
+from vdesc_training.trainer import CaptionTrainer
 
 FIXED = dict(encoder_from_epoch=None)
 
@@ -51,7 +51,7 @@ def test_the_best_model_is_that_of_the_metric_and_patience_ends_the_run(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     marks = iter([0.2, 0.5, 0.4, 0.3, 0.9])
-    import vdesc_clipgpt.training.trainer as trainer
+    import vdesc_training.trainer as trainer
 
     monkeypatch.setattr(trainer, "score", lambda said, references: {"cider": next(marks)})
     kept = []

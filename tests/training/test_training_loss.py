@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 from training_samples import CLIP, MODEL, recipe, table
-from vdesc_clipgpt.training.batches import Lessons, Order, Photos, collate, encoded
+from vdesc_clipgpt.training.batches import Photos, collate, encoded
 from vdesc_clipgpt.training.beginning import begin
+from vdesc_training.lessons import Lessons, Order
 from vdesc_training.table import read_table
 
 KINDS: dict[str, dict[str, Any]] = {

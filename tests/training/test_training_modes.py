@@ -9,13 +9,14 @@ from safetensors.torch import load_file
 from training_samples import CLIP, MODEL, recipe, said, table
 from vdesc_clipgpt.checkpoint import load_model
 from vdesc_clipgpt.model import ClipGPTModel
-from vdesc_clipgpt.training.batches import Stored, spread
+from vdesc_clipgpt.training.batches import Stored
 from vdesc_clipgpt.training.beginning import begin
 from vdesc_clipgpt.training.recipe import Recipe
-from vdesc_clipgpt.training.resume import checkpoints
 from vdesc_clipgpt.training.train import train
 from vdesc_clipgpt.training.tuning import groups, merged, rest, tune
 from vdesc_training.features import FeatureStore, FeatureWriter
+from vdesc_training.lessons import spread
+from vdesc_training.resume import checkpoints
 from vdesc_training.table import read_table
 
 FIXED = dict(encoder_from_epoch=None, epochs=2)

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from training_samples import recipe, table
 from vdesc import OutputError, SettingsError
 from vdesc_clipgpt.training.recipe import Recipe
-from vdesc_clipgpt.training.resume import checkpoints, restore, whole
 from vdesc_clipgpt.training.train import train
-from vdesc_clipgpt.training.trainer import CaptionTrainer
+from vdesc_training.resume import checkpoints, restore, whole
+from vdesc_training.trainer import CaptionTrainer
 
 HARD = dict(model={"dropout": 0.2, "layers": 1, "heads": 2}, epochs=3, workers=2, smallest_crop=0.5, captions=1,
             save_steps=2, encoder_from_epoch=1.0, warmup=0.2, weight_decay=0.1)  # fmt: skip
@@ -27,7 +27,7 @@ import os, signal, sys
 from pathlib import Path
 from vdesc_clipgpt.training.recipe import Recipe
 from vdesc_clipgpt.training.train import train
-from vdesc_clipgpt.training.trainer import CaptionTrainer
+from vdesc_training.trainer import CaptionTrainer
 real, at = getattr(CaptionTrainer, sys.argv[4]), int(sys.argv[5])
 def deadly(self, *args, **kwargs):
     if self.state.global_step >= at:

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 from training_samples import MODEL, recipe, table
 from vdesc import InputError, ModelError, OutputError, PluginError, SettingsError
-from vdesc_clipgpt.training.guard import collapse
-from vdesc_clipgpt.training.resume import checkpoints
 from vdesc_clipgpt.training.train import train
-from vdesc_clipgpt.training.trainer import CaptionTrainer
+from vdesc_clipgpt.training.trainer import ClipGPTCaptionTrainer
 from vdesc_training.features import FeatureWriter
+from vdesc_training.guard import collapse
+from vdesc_training.resume import checkpoints
 from vdesc_training.table import Item, read_table, write_table
 
 DRY = {"decoder": MODEL["decoder"] | {"resid_pdrop": 0, "embd_pdrop": 0, "attn_pdrop": 0}}
@@ -39,7 +39,7 @@ def test_out_of_memory_halves_the_batch_and_learns_the_same(
     what = recipe(epochs=2, model=DRY)
     train(what, data, tmp_path / "ample")
     sizes = []
-    real = CaptionTrainer.compute_loss
+    real = ClipGPTCaptionTrainer.compute_loss
 
     def tight(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         sizes.append(len(inputs["labels"]))
@@ -49,7 +49,7 @@ def test_out_of_memory_halves_the_batch_and_learns_the_same(
             raise kind("CUDA out of memory. Tried to allocate 2.00 GiB")
         return loss
 
-    monkeypatch.setattr(CaptionTrainer, "compute_loss", tight)
+    monkeypatch.setattr(ClipGPTCaptionTrainer, "compute_loss", tight)
     capsys.readouterr()
     train(what, data, tmp_path / "tight")
     assert sizes == [6, 3, 3, 3, 3, 3, 3, 3, 3]
@@ -64,7 +64,7 @@ def test_memory_for_not_even_one_item_is_a_sentence(data: Path, tmp_path: Path, 
     def never(*args: Any, **kwargs: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(CaptionTrainer, "compute_loss", never)
+    monkeypatch.setattr(ClipGPTCaptionTrainer, "compute_loss", never)
     with pytest.raises(PluginError, match="out of memory with 1 items at once: lower photos"):
         train(recipe(), data, tmp_path / "run")
 
@@ -73,7 +73,7 @@ def test_another_error_of_the_model_is_no_lack_of_memory(data: Path, tmp_path: P
     def wrong(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(CaptionTrainer, "compute_loss", wrong)
+    monkeypatch.setattr(ClipGPTCaptionTrainer, "compute_loss", wrong)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         train(recipe(), data, tmp_path / "run")
 
@@ -81,12 +81,12 @@ def test_another_error_of_the_model_is_no_lack_of_memory(data: Path, tmp_path: P
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    real = CaptionTrainer.compute_loss
+    real = ClipGPTCaptionTrainer.compute_loss
 
     def nan(self: Any, *args: Any, **kwargs: Any) -> Any:
         return real(self, *args, **kwargs) * (float("nan") if self.state.global_step == 3 else 1)
 
-    monkeypatch.setattr(CaptionTrainer, "compute_loss", nan)
+    monkeypatch.setattr(ClipGPTCaptionTrainer, "compute_loss", nan)
     with pytest.raises(PluginError, match=r"the loss is nan at step 4, .*checkpoint-2 is as it was: lower the rate"):
         train(recipe(), data, tmp_path / "run")
     (kept,) = checkpoints(tmp_path / "run")
@@ -94,13 +94,13 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
 
 
 def test_a_gradient_that_is_no_number_stops_the_run_too(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    real = CaptionTrainer.compute_loss
+    real = ClipGPTCaptionTrainer.compute_loss
 
     def infinite(self: Any, *args: Any, **kwargs: Any) -> Any:
         loss = real(self, *args, **kwargs)
         return loss + (self.model.mapper.place.sum() * 0).sqrt() * 0 if self.state.global_step == 1 else loss
 
-    monkeypatch.setattr(CaptionTrainer, "compute_loss", infinite)
+    monkeypatch.setattr(ClipGPTCaptionTrainer, "compute_loss", infinite)
     with pytest.raises(PluginError, match=r"the gradient is nan at step 2, .*there is no checkpoint yet"):
         train(recipe(), data, tmp_path / "run")
 
@@ -134,16 +134,16 @@ def test_the_guard_says_nothing_of_few_items():
 def test_a_collapsed_epoch_is_flagged_and_never_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     data = table(tmp_path / "data", 12, 30)
     changed(data, lambda item: Item(item.id, item.images, item.split, (f"picture {item.id} is {item.captions[0]}",)))
-    real = CaptionTrainer._measure
+    real = ClipGPTCaptionTrainer._measure
 
     def stuck(self: Any) -> Any:
         said, numbers = real(self)
         third = self.state.epoch == 3
         return ({key: "a red picture" if third else f"it is {key}" for key in said}), numbers
 
-    monkeypatch.setattr(CaptionTrainer, "_measure", stuck)
+    monkeypatch.setattr(ClipGPTCaptionTrainer, "_measure", stuck)
     monkeypatch.setattr(
-        "vdesc_clipgpt.training.trainer.score",
+        "vdesc_training.trainer.score",
         lambda said, references: {"cider": 9.0 if len({*said.values()}) == 1 else 0.1},
     )
     best = train(recipe(epochs=4), data, tmp_path / "run")
@@ -276,7 +276,7 @@ def test_what_a_recipe_cannot_have_is_a_sentence(
 def test_curves_for_a_package_that_is_not_installed_are_a_sentence(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("vdesc_clipgpt.training.progress.find_spec", lambda name: None)
+    monkeypatch.setattr("vdesc_training.progress.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="report wandb needs the package wandb: pip install wandb, or --set report"):
         train(recipe(report="wandb"), data, tmp_path / "run")
     train(recipe(report="auto", epochs=1), data, tmp_path / "run")

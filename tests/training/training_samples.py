@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 from vdesc_clipgpt.decoding import Decoding
-from vdesc_clipgpt.training.batches import Lessons, Photos, encoded
+from vdesc_clipgpt.training.batches import Photos, encoded
 from vdesc_clipgpt.training.recipe import Recipe
 from vdesc_clipgpt.training.validation import validate
+from vdesc_training.lessons import Lessons
 from vdesc_training.table import Item, read_table, write_table
 
 torch.set_num_threads(1)  # the models are too small for more

@@ -38,7 +38,7 @@ def caption(crew: Crew, folder: Path, items: Sequence[Item], n: int, report: Rep
     """
     rejects = {item.id: reason for item in items if (reason := _unfit(item))}
     items = [item for item in items if item.id not in rejects]
-    slots, cases, languages = _slots(folder, items), [], Counter[str]()
+    slots, cases, languages = slots_of(folder, items), [], Counter[str]()
     for start in range(0, len(slots), CHUNK):
         some = slots[start : start + CHUNK]
         try:
@@ -60,7 +60,8 @@ def _unfit(item: Item) -> str:
     return "it has no picture" if not item.images else "" if item.captions else "it has no reference"
 
 
-def _slots(folder: Path, items: Sequence[Item]) -> list[Slot]:
+def slots_of(folder: Path, items: Sequence[Item]) -> list[Slot]:
+    """The items as slots that follow each other, with their pictures as keyframes."""
     number, slots = count(), []
     for index, item in enumerate(items):
         span, share = Span(index * LENGTH, (index + 1) * LENGTH), LENGTH / len(item.images)

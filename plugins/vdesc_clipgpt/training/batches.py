@@ -1,37 +1,20 @@
-"""Batches of a table's items with their captions, as training reads them.
-
-What an item looks like in an epoch is a function of the seed, the epoch and the item alone, so that neither the number
-of worker processes nor a resume changes it.
-"""
+"""Batches of a table's items with their captions, as clipgpt's training reads them."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
-from vdesc import InputError
 from vdesc_training.features import FeatureStore
+from vdesc_training.lessons import opened, spread
 from vdesc_training.table import Item
 
 from .. import pixels, words
 from ..config import ClipGPTConfig
 from ..model import ClipGPTModel
-
-
-class Source(Protocol):
-    """Where an item's input for the model comes from; `key` names the argument of `ClipGPTModel.forward`."""
-
-    key: str
-
-    def plain(self, item: Item) -> Tensor:
-        """The item as inference sees it. Raises `InputError` where it cannot be read."""
-
-    def varied(self, item: Item, chance: random.Random) -> Tensor:
-        """The item as training sees it once."""
 
 
 class Photos:
@@ -62,7 +45,7 @@ class Photos:
     def _tensor(self, item: Item, change: Callable[[Image.Image], Image.Image]) -> Tensor:
         shown = []
         for name in spread(item.images, self.pictures):
-            fitted = pixels.fit(change(_opened(self.folder / name)), self.settings)
+            fitted = pixels.fit(change(opened(self.folder / name)), self.settings)
             shown.append(pixels.tensor(fitted, self.settings))
         return torch.stack(shown) if self.pictures > 1 else shown[0]
 
@@ -108,85 +91,12 @@ class Stored:
         return rows[spread(range(len(rows)), self.pictures)].flatten(0, 1).float()
 
 
-def spread(rows: Sequence[Any], count: int) -> list[Any]:
-    """`count` of the rows, spread evenly, repeated where there are too few; one: that in the middle."""
-    return [rows[(2 * i + 1) * len(rows) // (2 * count)] for i in range(count)]
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as photo:
-            photo.load()
-            return photo if photo.mode == "RGB" else photo.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as a picture: {error}") from error
-
-
 def _varied(image: Image.Image, smallest: float, chance: random.Random) -> Image.Image:
     """A random crop of at least `smallest` of each side, mirrored half of the time."""
     width, height = (max(1, int(side * chance.uniform(smallest, 1))) for side in image.size)
     left, top = chance.randint(0, image.width - width), chance.randint(0, image.height - height)
     image = image.crop((left, top, left + width, top + height))
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance.random() < 0.5 else image
-
-
-class Lessons(Dataset):
-    """Items with their captions as token ids. An index is (epoch, number); of a number alone the item comes plain.
-
-    Args:
-        captions: how many of an item's captions are drawn each epoch; 0: all.
-    """
-
-    def __init__(self, source: Source, items: Sequence[Item], ids: list[list[list[int]]], seed: int, captions: int = 0):
-        self.source, self.items, self.ids, self.seed, self.captions = source, items, ids, seed, captions
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: Any) -> dict[str, Any]:
-        """A `row`, and in `broken` what could not be read on the way to it.
-
-        For an item that cannot be read the next one stands in: each batch has as many as it should.
-        """
-        epoch, number = index if isinstance(index, tuple) else (None, index)
-        broken: list[str] = []
-        for place in range(number, number + len(self.items)):
-            try:
-                return self.row(place % len(self.items), epoch) | {"broken": broken}
-            except InputError as error:
-                broken.append(str(error))
-        return {"broken": broken}
-
-    def row(self, number: int, epoch: int | None = None) -> dict[str, Any]:
-        """An item's `id`, its input under the source's key, its `captions`. Raises `InputError`."""
-        item, ids = self.items[number], self.ids[number]
-        if epoch is None:
-            return {"id": item.id, self.source.key: self.source.plain(item), "captions": ids}
-        chance = random.Random(f"{self.seed} {epoch} {number}")
-        if 0 < self.captions < len(ids):
-            ids = chance.sample(ids, self.captions)
-        return {"id": item.id, self.source.key: self.source.varied(item, chance), "captions": ids}
-
-
-class Order(Sampler):
-    """The items of an epoch in an order of its own, as (epoch, number); what would not fill a step is left out.
-
-    Args:
-        step: how many items one step of all processes takes.
-        epoch: says which epoch it is.
-    """
-
-    def __init__(self, items: int, step: int, seed: int, epoch: Callable[[], int]):
-        self.items, self.seed, self.epoch = items, seed, epoch
-        self.count = items // step * step or items
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch, numbers = self.epoch(), list(range(self.items))
-        random.Random(f"{self.seed} {epoch}").shuffle(numbers)
-        yield from ((epoch, number) for number in numbers[: self.count])
 
 
 def encoded(captions: Sequence[Sequence[str]], tokenizer: Any, config: ClipGPTConfig) -> list[list[list[int]]]:

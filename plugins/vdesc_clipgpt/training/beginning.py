@@ -3,7 +3,6 @@
 import inspect
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -178,8 +177,3 @@ def _pour(weights: Mapping[str, Tensor], part: nn.Module, source: str) -> None:
 def plain(config: Any) -> dict[str, Any]:
     """A transformers config as what differs from its defaults, without notes on its origin."""
     return {key: value for key, value in config.to_diff_dict().items() if key not in NOTED}
-
-
-def local(name: Any) -> Any:
-    """A name as it may be written into a model folder: of a path of this machine, only its last part."""
-    return Path(name).name if isinstance(name, Path) or Path(str(name)).exists() else name

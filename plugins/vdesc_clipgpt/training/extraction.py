@@ -3,15 +3,16 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.pool import ThreadPool
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from vdesc import InputError
+from vdesc_training.extraction import fill
 from vdesc_training.features import FeatureStore, FeatureWriter
 from vdesc_training.table import Item
 
@@ -21,7 +22,7 @@ from .batches import Photos
 from .beginning import plain
 from .recipe import Recipe
 
-TOGETHER = 32  # pictures that pass to the encoder's device at once
+TOGETHER = 32  # pictures that pass to a GPU at once
 
 
 def stored(
@@ -41,7 +42,7 @@ def stored(
     with FeatureWriter(folder, name, about) as writer:
         left = [item for item in items if item.id not in writer.done]
         if left:
-            _make(model, Views(folder, left, model, recipe), writer, recipe.workers, say, report)
+            _fill(writer, Views(folder, left, model, recipe), model, recipe.workers, say, report)
     return FeatureStore(folder, name, about)
 
 
@@ -69,39 +70,15 @@ class Views(Dataset):
         return item.id, torch.stack(views).flatten(0, -4)
 
 
-@torch.inference_mode()
-def _make(
-    model: ClipGPTModel, views: Views, writer: FeatureWriter, workers: int, say: Callable[[str], object],
+def _fill(
+    writer: FeatureWriter, views: Views, model: ClipGPTModel, workers: int, say: Callable[[str], object],
     report: Callable[[int, int], object],
 ) -> None:  # fmt: skip
-    batch = max(1, TOGETHER // (views.views * model.pictures))
     encoder: Any = model.eval().encoder
     encoder.to(memory_format=torch.channels_last)
-    done = 0
-    for rows in _read(views, batch, workers, model.device.type):
-        good = [(id, shown) for id, shown in rows if isinstance(shown, Tensor)]
-        for id, wrong in rows:
-            if isinstance(wrong, str):
-                say(f"{wrong}; '{id}' is left out")
-        if good:
-            made = encode(model, torch.cat([shown for _, shown in good]))
-            for (id, _), features in zip(good, made.split([len(shown) for _, shown in good]), strict=True):
-                writer.put(id, features)
-        done += len(rows)
-        report(done, len(views))
-
-
-def _read(views: Views, batch: int, workers: int, device: str) -> Iterator[list[tuple[str, Tensor | str]]]:
-    """The items, a batch at a time: read by worker processes beside a GPU.
-
-    A CPU that encodes has no core left for others: there its threads read a batch and encode it, in turns.
-    """
-    if device != "cpu":
-        yield from DataLoader(views, batch, num_workers=workers, collate_fn=list)
-        return
-    with ThreadPool(torch.get_num_threads()) as pool:
-        for start in range(0, len(views), batch):
-            yield pool.map(views.__getitem__, range(start, min(start + batch, len(views))), chunksize=1)
+    pictures = AT_ONCE if model.device.type == "cpu" else TOGETHER
+    batch = max(1, pictures // (views.views * model.pictures))
+    fill(writer, views, partial(encode, model), model.device, batch, workers, say, report)
 
 
 def encode(model: ClipGPTModel, pixels: Tensor) -> Tensor:

@@ -1,28 +1,26 @@
 """The recipe: everything that decides what a training run gives. Light to import."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from vdesc import Trainer
+from pydantic import Field, model_validator
+from vdesc_training.caption_recipe import CaptionRecipe, Lora
 
 IMAGES, CACHED, NONE = "images", "cached", "none"
 """What `features` may be beside the name of a store: pictures anew each time, a store for this encoder, or nothing."""
 
 
-class Lora(BaseModel):
-    """Low-rank adapters on GPT-2 (Hu et al. 2021, arXiv 2106.09685)."""
+class GPTLora(Lora):
+    """Adapters on GPT-2."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    r: int = Field(8, ge=1, description="Rank of the adapters.")
-    alpha: int = Field(16, ge=1, description="Their weight is alpha / r.")
-    dropout: float = Field(0.05, ge=0, lt=1, description="Dropout before them.")
     targets: tuple[str, ...] = Field(("c_attn", "c_proj"), min_length=1, description="GPT-2's layers that get one.")
 
 
-class Recipe(Trainer.Recipe):
+class Recipe(CaptionRecipe):
     """Everything that decides what a training run gives; `configs/clipgpt/` holds named ones."""
+
+    trainer: ClassVar[str] = "clipgpt"
+    places: ClassVar[tuple[str, ...]] = ("start", "encoder", "encoder_weights", "decoder")
 
     model: dict[str, Any] = Field({}, description="Settings of the model, as in its config.json.")
     start: str | None = Field(None, description="A model to go on from: mini, a folder, or a hub id.")
@@ -46,7 +44,7 @@ class Recipe(Trainer.Recipe):
         description="What learns: the mapper; it and GPT-2's word and place vectors, first and last block; it and all "
         "of GPT-2; it and adapters on GPT-2.",
     )
-    lora: Lora = Field(Lora(), description="The adapters of `tune: lora`.")
+    lora: GPTLora = Field(GPTLora(), description="The adapters of `tune: lora`.")
     encoder_from_epoch: float | None = Field(None, ge=0, description="Tune the encoder from this epoch; unset: never.")
     encoder_rate: float = Field(1e-4, gt=0, description="The encoder's highest learning rate.")
     features: str = Field(
@@ -58,28 +56,7 @@ class Recipe(Trainer.Recipe):
     smallest_crop: float = Field(
         0.6, gt=0, le=1, description="Crops keep at least this share of each side, and half are mirrored; 1: no change."
     )
-    items: int = Field(0, ge=0, description="Use only so many items of each split; 0: all.")
-    captions: int = Field(0, ge=0, description="Captions of an item drawn anew each epoch; 0: all of them.")
-    epochs: float = Field(10, gt=0)
-    photos: int = Field(48, ge=1, description="Items that pass through the model at once.")
-    accumulate: int = Field(1, ge=1, description="A step adds up the gradients of so many times `photos` items.")
-    rate: float = Field(5e-4, gt=0, description="The highest learning rate (AdamW).")
-    warmup: float = Field(0.05, ge=0, description="Steps of warm-up, below 1 as a share of all; then half a cosine.")
-    weight_decay: float = Field(0.05, ge=0, description="Of matrices only.")
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    clip: float = Field(1.0, gt=0, description="The greatest norm of the gradient.")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="Of the arithmetic, by autocast."
-    )
-    seed: int = Field(0, ge=0, lt=2**31)
-    beams: int = Field(1, ge=1, description="Beam width of the validation captions.")
-    metric: str = Field("cider", description="Which validation score chooses the best model; loss: the lowest.")
-    patience: int = Field(0, ge=0, description="Stop after so many validations without a better one; 0: never.")
-    save_steps: int = Field(0, ge=0, description="Checkpoints every so many steps, beside those after each epoch.")
-    workers: int = Field(1, ge=0, description="Processes that read pictures.")
-    report: Literal["auto", "tensorboard", "wandb", "none"] = Field(
-        "auto", description="Where curves go; auto: TensorBoard where it is installed."
-    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
@@ -94,7 +71,3 @@ class Recipe(Trainer.Recipe):
         if self.start and (self.encoder or self.encoder_weights or self.decoder):
             raise ValueError("a model to start from has its encoder and decoder: unset encoder and decoder")
         return self
-
-
-FREE = ("workers", "report", "save_steps")
-"""What may change when a run is resumed: the weights do not depend on it."""

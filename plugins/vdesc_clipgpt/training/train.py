@@ -1,27 +1,25 @@
 """Training clipgpt: a recipe and a caption table in, a model folder that `vdesc run` loads out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
-from transformers import TrainingArguments, set_seed
-from transformers.utils import logging
-from vdesc import OutputError, PluginError, SettingsError
-from vdesc.errors import nearest
+from transformers import set_seed
+from vdesc import PluginError
+from vdesc_training.items import usable
+from vdesc_training.lessons import Lessons
 from vdesc_training.metrics import score
+from vdesc_training.progress import Watch
+from vdesc_training.running import arguments_of, callbacks, check, one_device, run, silence
 
 from ..matcher import RECALLS
-from .batches import Lessons, encoded
+from .batches import encoded
 from .beginning import begin
-from .items import source, usable
-from .pace import Pace
-from .progress import Watch, curves
-from .recipe import Recipe
-from .resume import checkpoints, finished, fits, same
-from .trainer import CaptionTrainer
+from .items import source
+from .recipe import CACHED, IMAGES, Recipe
+from .trainer import ClipGPTCaptionTrainer
 from .tuning import Thaw, tune
 
 
@@ -38,54 +36,22 @@ def train(recipe: Recipe, data: Path, out: Path) -> Path:
         PluginError: the loss is not finite, memory does not suffice for one item, or all captions collapsed.
     """
     watch = Watch()
-    _check(recipe, out)
+    check(recipe, out, _scores(recipe))
     try:
-        with _silence():
-            return _run(recipe, data, out, watch)
+        with silence():
+            set_seed(recipe.seed)
+            return run(recipe, out, watch, lambda: prepare(recipe, data, out, watch)).finish()
     except torch.OutOfMemoryError as error:
         raise PluginError(f"clipgpt: out of memory ({error}): take a smaller model, or fewer beams") from error
     finally:
         watch.close()
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """What transformers has to say of each file it writes, and of tied weights that it does not find, is left out."""
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
-
-
-def _run(recipe: Recipe, data: Path, out: Path, watch: Watch) -> Path:
-    set_seed(recipe.seed)
-    last = next(iter(checkpoints(out)), None)
-    if last:
-        same(last, recipe)
-    trainer = prepare(recipe, data, out, watch)
-    if last:
-        fits(last, trainer.model)
-    if last and finished(last, recipe):
-        watch.say(f"the run in {out} was at its end already")
-    else:
-        if last:
-            watch.say(f"going on from {last}")
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    return trainer.finish()
-
-
-def prepare(recipe: Recipe, data: Path, out: Path, watch: Watch) -> CaptionTrainer:
+def prepare(recipe: Recipe, data: Path, out: Path, watch: Watch) -> ClipGPTCaptionTrainer:
     """A trainer that is ready to begin: its model, its data, its callbacks."""
-    arguments = _arguments(recipe, out)
-    if arguments.n_gpu > 1:
-        watch.say(f"one of {arguments.n_gpu} GPUs is used; for all of them: accelerate launch -m vdesc train ...")
-        arguments._n_gpu = 1
-    table = usable(data, recipe, watch.say)
+    arguments = arguments_of(recipe, out, bool(recipe.encoder_from_epoch))
+    one_device(arguments, watch)
+    table = usable(data, recipe.items, recipe.features in (IMAGES, CACHED), watch.say)
     model: Any
     tokenizer, model = begin(recipe, (caption for item in table["train"] for caption in item.captions))
     tune(model, recipe)
@@ -97,40 +63,14 @@ def prepare(recipe: Recipe, data: Path, out: Path, watch: Watch) -> CaptionTrain
                        recipe.captions)
         for split, items in table.items()
     }  # fmt: skip
-    callbacks = [
-        watch,
-        Pace(recipe.save_steps, bool(table["val"])),
-        *(curves(recipe.report, out) if arguments.process_index == 0 else []),
-    ]
+    following = callbacks(recipe, watch, bool(table["val"]), arguments)
     if recipe.encoder_from_epoch:
-        callbacks.append(Thaw(recipe.encoder_from_epoch))
-    return CaptionTrainer(
-        recipe, tokenizer, lessons["train"], lessons["val"], watch, model=model, args=arguments, callbacks=callbacks
+        following.append(Thaw(recipe.encoder_from_epoch))
+    return ClipGPTCaptionTrainer(
+        recipe, tokenizer, lessons["train"], lessons["val"], watch, model=model, args=arguments, callbacks=following
     )
 
 
-def _check(recipe: Recipe, out: Path) -> None:
-    """Raises what would else come up after an epoch."""
-    known = RECALLS if recipe.learn == "match" else [*score({"a": "a dog runs"}, {"a": ["a dog runs"]}), "loss"]
-    if recipe.metric not in known:
-        raise SettingsError(f"there is no validation score '{recipe.metric}' ({nearest(recipe.metric, known)})")
-    if recipe.precision == "float16" and not torch.cuda.is_available():
-        raise SettingsError("precision float16 needs a GPU: set precision to bfloat16 or float32")
-    if recipe.precision == "bfloat16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
-        raise SettingsError("this GPU has no bfloat16: set precision to float16")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {out}: {error.strerror or error}; choose another folder with -o") from error
-
-
-def _arguments(recipe: Recipe, out: Path) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(out), num_train_epochs=recipe.epochs, learning_rate=recipe.rate, warmup_steps=recipe.warmup,
-        per_device_train_batch_size=recipe.photos * recipe.accumulate, lr_scheduler_type="cosine",
-        max_grad_norm=recipe.clip, bf16=recipe.precision == "bfloat16", fp16=recipe.precision == "float16",
-        eval_strategy="no", save_strategy="no", logging_steps=20, logging_nan_inf_filter=False, seed=recipe.seed,
-        report_to=[], dataloader_num_workers=recipe.workers, remove_unused_columns=False, label_names=["labels"],
-        dataloader_pin_memory=torch.cuda.is_available(), use_cpu=not torch.cuda.is_available(), disable_tqdm=True,
-        ddp_find_unused_parameters=bool(recipe.encoder_from_epoch),
-    )  # fmt: skip
+def _scores(recipe: Recipe) -> Collection[str]:
+    """What validation measures."""
+    return RECALLS if recipe.learn == "match" else [*score({"a": "a dog runs"}, {"a": ["a dog runs"]}), "loss"]

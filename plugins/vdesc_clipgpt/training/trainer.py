@@ -1,106 +1,40 @@
-"""The Hugging Face trainer, taught what a captioner needs: steps that can be repeated, captions as the measure."""
+"""clipgpt's own part of its training: its losses, its captions, its files."""
 
-import json
-import shutil
-import time
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor
-from transformers import PrinterCallback, Trainer
-from vdesc import InputError, PluginError
-from vdesc_training.metrics import score
+from vdesc_training.lessons import Lessons
+from vdesc_training.progress import Watch
+from vdesc_training.trainer import CaptionTrainer, Said
 
 from ..decoding import Decoding
 from ..model import ClipGPTModel
-from .batches import Lessons, Order, collate
-from .guard import collapse
-from .progress import Watch
+from .batches import collate
 from .recipe import Recipe
-from .resume import beside, checkpoints, patience_spent, restore, whole, worth, write_recipe
 from .rewards import SelfCritical
 from .tuning import groups, merged, rest
 from .validation import matched, validate
 
-MEASURED = "validation.json"
 
-
-class CaptionTrainer(Trainer):
-    """Trains on whole steps that depend on the recipe and their number alone; keeps the best model by its captions.
-
-    Args:
-        lessons: the training split.
-        validation: the items that are captioned after each epoch; they may be none.
-        watch: tells the person what happens.
-    """
+class ClipGPTCaptionTrainer(CaptionTrainer):
+    """Trains clipgpt; see `CaptionTrainer`."""
 
     model: ClipGPTModel
-    train_dataset: Lessons
+    recipe: Recipe
 
     def __init__(
         self, recipe: Recipe, tokenizer: Any, lessons: Lessons, validation: Lessons, watch: Watch, **kwargs: Any
     ):
-        super().__init__(train_dataset=lessons, data_collator=collate, **kwargs)
-        self.remove_callback(PrinterCallback)
-        self.recipe, self.tokenizer, self.validation, self.watch = recipe, tokenizer, validation, watch
-        self.photos = recipe.photos
+        super().__init__(recipe, lessons, validation, watch, collate, **kwargs)
+        self.tokenizer = tokenizer
         self.critical = _critical(recipe, tokenizer, lessons)
         self._rewards: list[float] = []
-        self.out = Path(self.args.output_dir or ".")
-        self._run_dir = str(self.out)
-        self.chosen = self.out / "best"
-        restore(self.chosen)
         self.model.label_smoothing = recipe.label_smoothing
         encoder: Any = self.model.encoder
         encoder.to(memory_format=torch.channels_last)  # a third faster on a CPU
-        self.model.eval()
-        self._tokens, self._since = torch.zeros((), device=self.args.device), time.perf_counter()
-
-    # ---- one step
-
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
-        """The loss of a step's items, after their gradients were added up in parts that fit into memory.
-
-        Its dropout is drawn anew from the seed and the step's number: a resumed run draws the same.
-        """
-        if not self.model.training:
-            model.train()
-            rest(self.model)
-        for text in inputs.pop("broken"):
-            self.watch.say(f"{text}; another item stands in for it", "yellow")
-        if not inputs:
-            raise InputError("not one picture of the training split can be read: make the table again")
-        inputs = self._prepare_inputs(inputs)
-        while True:
-            torch.manual_seed((self.recipe.seed << 32) + self.state.global_step * 64 + self.args.process_index)
-            try:
-                return self._backward(model, inputs)
-            except RuntimeError as error:
-                if "out of memory" not in str(error).lower():
-                    raise
-                self._halve()
-            model.zero_grad()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-
-    def _backward(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        tokens = (inputs["labels"] != -100).sum((1, 2)).float()
-        count = self.accelerator.reduce(tokens.sum(), "mean")  # so that each token of all processes weighs the same
-        parts = list(_parts(inputs, self.photos))
-        whole_loss = torch.zeros((), device=count.device)
-        for i, part in enumerate(parts):
-            share = (part["labels"] != -100).sum() / count
-            with nullcontext() if i + 1 == len(parts) else self.accelerator.no_sync(model):
-                loss = self.compute_loss(model, part) * share
-                self.accelerator.backward(loss)
-            whole_loss += loss.detach()
-        if not torch.isfinite(whole_loss):
-            self._broken(f"the loss is {whole_loss.item()}")
-        self._tokens += tokens.sum()
-        return whole_loss
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -123,154 +57,42 @@ class CaptionTrainer(Trainer):
         self._rewards.append(reward)
         return loss
 
-    def _halve(self) -> None:
-        if self.photos == 1 or self.args.world_size > 1:
-            raise PluginError(
-                f"clipgpt: out of memory with {self.photos} items at once: lower photos and raise accumulate, or "
-                "take a smaller model"
-            ) from None
-        self.photos = (self.photos + 1) // 2
-        times = -(-self.recipe.photos * self.recipe.accumulate // self.photos)
-        self.watch.say(
-            f"out of memory: a step now takes its items in {times} parts of at most {self.photos} "
-            f"(photos={self.photos}, accumulate={times}); what it learns from is the same",
-            "yellow",
-        )
-
-    def _clip_grad_norm(self, model: Any) -> Any:
-        norm = super()._clip_grad_norm(model)
-        if self.recipe.precision != "float16" and not torch.isfinite(torch.as_tensor(norm)):  # fp16 skips such a step
-            self._broken(f"the gradient is {float(norm)}")
-        return norm
-
-    def _broken(self, what: str) -> None:
-        kept = checkpoints(self.out)
-        where = f"{kept[0]} is as it was" if kept else "there is no checkpoint yet"
-        raise PluginError(
-            f"clipgpt: {what} at step {self.state.global_step + 1}, so the run stops; {where}: lower the rate, or set "
-            "precision=float32"
-        )
-
-    # ---- what the Hugging Face trainer asks for
-
-    def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
-        """AdamW over what learns."""
-        fused = self.args.device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.AdamW(
-            groups(self.model, self.recipe), lr=self.recipe.rate, betas=(0.9, 0.98), fused=fused
-        )
-        return self.optimizer
-
-    def _get_train_sampler(self, *_: Any) -> Order:
-        step = self.recipe.photos * self.recipe.accumulate * self.args.world_size
-        return Order(len(self.train_dataset), step, self.recipe.seed, lambda: int(self.state.epoch or 0))
-
-    def floating_point_ops(self, *_: Any) -> int:
-        """Not counted: counting takes some milliseconds a step."""
-        return 0
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the speed to what is logged of the training."""
-        if "loss" in logs:
-            logs["tokens_per_second"] = self._tokens.item() / (time.perf_counter() - self._since)
-            if self._rewards:
-                logs["reward"] = sum(self._rewards) / len(self._rewards)
-                self._rewards.clear()
-            self._start_clock()
+        """Adds the mean reward of drawn captions."""
+        if "loss" in logs and self._rewards:
+            logs["reward"] = sum(self._rewards) / len(self._rewards)
+            self._rewards.clear()
         super().log(logs, start_time)
 
-    def _start_clock(self) -> None:
-        self._tokens.zero_()
-        self._since = time.perf_counter()
+    def groups(self) -> list[dict[str, Any]]:
+        """Matrices, vectors without decay, the encoder at its own rate."""
+        return groups(self.model, self.recipe)
 
-    # ---- what is kept
-
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The scores of the validation captions; the model is kept where it is the best, unless it has collapsed."""
-        said, numbers = self._measure()
-        references = {item.id: item.captions for item in self.validation.items}
-        if said:
-            numbers |= score(said, references)
-        wrong = collapse(said, references)
-        numbers["collapsed"] = float(wrong is not None)
-        metrics = {f"eval_{key}": value for key, value in numbers.items()}
-        self.log(metrics)
-        value, best = worth(numbers, self.recipe), self._best()
-        shown = "  ".join(f"{key} {number:.3f}" for key, number in numbers.items() if key != "collapsed")
-        self.watch.say(f"epoch {self.state.epoch:.2f}  {shown}{'  (best)' if value > best else ''}")
-        if wrong:
-            self.watch.say(f"epoch {self.state.epoch:.2f}: THE CAPTIONS HAVE COLLAPSED: {wrong}", "bold red")
-        elif value >= best:  # of equals the later one, which has learned longer
-            self.keep(numbers)
-        if patience_spent(self.state.log_history, self.recipe):
-            self.watch.say(f"no better {self.recipe.metric} in {self.recipe.patience} validations: the run ends here")
-            self.control.should_training_stop = True
-        self._start_clock()
-        return metrics
+    def rest(self) -> None:
+        """Switches the dropout of those parts off of which nothing learns."""
+        rest(self.model)
 
     def _measure(self) -> tuple[dict[str, str], dict[str, float]]:
-        """A caption for each validation item, and the mean `loss` of a token of people's captions; or the recall."""
+        """Captions and their loss; of the matcher its recall."""
         if self.recipe.learn == "match":
             self.model.eval()
             return {}, matched(self.model, self.tokenizer, self.validation, self.watch.say)
+        return super()._measure()
+
+    def validate(self, numbers: Sequence[int]) -> Said:
+        """Captions by beam search, and the loss of what people say."""
         how = Decoding(beams=self.recipe.beams, max_tokens=self.model.config.max_tokens)
-        mine = range(self.args.process_index, len(self.validation), self.args.world_size)
-        self.model.eval()
-        with self.accelerator.autocast():
-            said, loss, tokens = validate(self.model, self.tokenizer, self.validation, mine, how, self.watch.say)
-        loss, tokens = self.accelerator.reduce(torch.tensor([loss, tokens], device=self.args.device)).tolist()
-        if not tokens:
-            raise InputError("not one picture of the validation split can be read: make the table again")
-        return dict(gather_object(list(said.items()))), {"loss": loss / tokens}
+        return validate(self.model, self.tokenizer, self.validation, numbers, how, self.watch.say)
 
-    def _best(self) -> float:
-        measured = self.chosen / MEASURED
-        if not measured.is_file():
-            return float("-inf")
-        return worth(json.loads(measured.read_text(encoding="utf-8")), self.recipe)
+    def write_model(self, folder: Path) -> None:
+        """Weights with the adapters added in, config and tokenizer."""
+        self.model.save_pretrained(folder, state_dict=merged(self.model))
+        self.tokenizer.save_pretrained(folder)
 
-    def keep(self, numbers: dict[str, float]) -> None:
-        """Makes the model the best one of the run."""
-        if self.args.should_save:
-            with whole(self.chosen, "the best model so far is as it was") as folder:
-                save(self.model, self.tokenizer, folder, self.recipe, numbers)
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        folder = Path(output_dir or self.out)
-        if self.args.should_save:
-            self.model.save_pretrained(folder)
-            self.tokenizer.save_pretrained(folder)
-            write_recipe(self.recipe, folder)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Writes aside and moves into place, then lets the older ones go: the last good one is always there."""
-        folder = self.out / f"checkpoint-{self.state.global_step}"
-        older = checkpoints(self.out)
-        kept = f"{older[0].name}, the last good one, is kept" if older else "no checkpoint is there yet"
-        with whole(folder, kept) if self.args.should_save else nullcontext(beside(folder)) as partial:
-            self.accelerator.wait_for_everyone()
-            self._run_dir = str(partial.parent)
-            super()._save_checkpoint(model, trial)
-            self.accelerator.wait_for_everyone()
-        for path in older if self.args.should_save else ():
-            if path != folder:
-                shutil.rmtree(path, ignore_errors=True)
-        self._start_clock()
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return self._run_dir
-
-    def finish(self) -> Path:
-        """The folder of the best model; of the last one where nothing was measured. Raises `PluginError`."""
-        if not len(self.validation):
-            self.keep({})
-        self.accelerator.wait_for_everyone()
-        if not self.chosen.is_dir():
-            raise PluginError(
-                f"clipgpt: the captions of every validation had collapsed, so no model was chosen; the last one is in "
-                f"{self.out}: lower the rate, or let more of the model learn"
-            )
-        return self.chosen
+    def write_weights(self, folder: Path, state: Any) -> None:
+        """All weights, adapters apart."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
 
 
 def _critical(recipe: Recipe, tokenizer: Any, lessons: Lessons) -> SelfCritical | None:
@@ -278,17 +100,3 @@ def _critical(recipe: Recipe, tokenizer: Any, lessons: Lessons) -> SelfCritical 
         return None
     references = {item.id: item.captions for item in lessons.items}
     return SelfCritical(tokenizer, references, recipe.draws, recipe.temperature)
-
-
-def save(model: ClipGPTModel, tokenizer: Any, folder: Path, recipe: Recipe, numbers: dict[str, float]) -> None:
-    """A model folder: weights, config, tokenizer, the recipe as it ran, and what validation measured."""
-    model.save_pretrained(folder, state_dict=merged(model))
-    tokenizer.save_pretrained(folder)
-    write_recipe(recipe, folder)
-    (folder / MEASURED).write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-
-
-def _parts(inputs: dict[str, Any], size: int) -> list[dict[str, Any]]:
-    """A batch in parts of at most `size` items."""
-    count = len(inputs["labels"])
-    return [{key: value[i : i + size] for key, value in inputs.items()} for i in range(0, count, size)]

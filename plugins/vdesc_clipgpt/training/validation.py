@@ -1,18 +1,18 @@
 """Captions of a table's items, and the loss of people's captions of them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from vdesc import InputError
+from vdesc_training.lessons import Lessons
 
 from ..decoding import Decoding, decode, read
 from ..matcher import lessons as matching
 from ..matcher import recall
 from ..model import ClipGPTModel
-from .batches import Lessons, collate
+from .batches import collate
 
 AT_ONCE = 50  # items that are captioned together
 
@@ -31,7 +31,7 @@ def validate(
     """
     said: dict[str, str] = {}
     loss, count = 0.0, 0
-    for batch in _batches(lessons, numbers, say):
+    for batch in map(collate, lessons.plain(numbers, AT_ONCE, say)):
         labels = batch["labels"].to(model.device)
         features = _features(model, batch)
         if features is not None:
@@ -55,7 +55,7 @@ def matched(model: ClipGPTModel, tokenizer: Any, lessons: Lessons, say: Callable
     matcher: Any = model.matcher
     references = {item.id: item.captions for item in lessons.items}
     pictures, texts, owner = [], [], []
-    for batch in _batches(lessons, range(len(lessons)), say):
+    for batch in map(collate, lessons.plain(range(len(lessons)), AT_ONCE, say)):
         pictures.append(matcher.pictures(_features(model, batch)))
         for id in batch["ids"]:
             rows = matching(tokenizer, references[id], model.config.text)
@@ -71,18 +71,3 @@ def _features(model: ClipGPTModel, batch: dict[str, Any]) -> Tensor | None:
     if "pixels" in batch:
         return model.encode(batch["pixels"].to(model.device))
     return batch["features"].to(model.device) if "features" in batch else None
-
-
-def _batches(lessons: Lessons, numbers: Sequence[int], say: Callable[[str], object]) -> Iterator[dict[str, Any]]:
-    def row(number: int) -> dict[str, Any] | None:
-        try:
-            return lessons.row(number)
-        except InputError as error:
-            say(f"{error}; it is left out")
-            return None
-
-    with ThreadPoolExecutor(4) as pool:  # PIL lets other threads run while it decodes
-        for start in range(0, len(numbers), AT_ONCE):
-            rows = [found for found in pool.map(row, numbers[start : start + AT_ONCE]) if found]
-            if rows:
-                yield collate(rows)

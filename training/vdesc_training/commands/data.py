@@ -98,6 +98,12 @@ def activitynet(
     _read("activitynet", sources, folder, val, test, keyframes)
 
 
+@app.command()
+def aihub(sources: Sources, folder: Folder, keyframes: Frames = "uniform:8", val: Val = 0.1, test: Test = 0.1) -> None:
+    """Reads AI-Hub 71849: labels/*.json with Korean descriptions, and videos of their names (own terms of use)."""
+    _read("aihub", sources, folder, val, test, keyframes)
+
+
 @app.command("folder")
 def plain(sources: Sources, folder: Folder, val: Val = 0.1, test: Test = 0.1, keyframes: Frames = "uniform:28") -> None:
     """Reads a folder of photos or videos, each with a .txt of its name (a caption a line), or a captions.csv."""
@@ -120,6 +126,36 @@ def jsonl(sources: Sources, folder: Folder, val: Val = 0.1, test: Test = 0.1, ke
 def text(sources: Sources, folder: Folder, columns: Columns = None, val: Val = 0.1, test: Test = 0.1) -> None:
     """Reads words alone: texts (a sentence a line), columns of CSV, COCO's captions_*.json; .gz too."""
     _read("text", sources, folder, val, test, columns=tuple(columns or ()))
+
+
+@app.command()
+def sft(
+    out: Annotated[Path, typer.Argument(help="The file of rows, as sft.jsonl.", show_default=False)],
+    sources: Annotated[
+        list[Path] | None, typer.Argument(help="Descriptions: JSON of vdesc, or VideoDescription's files.")
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="What is true of them: .srt, .vtt, JSON lines of {image, caption}, or a caption table."),
+    ] = None,
+    captioner: Annotated[str | None, typer.Option(help="Makes the candidates instead, as in clipgpt.")] = None,
+    table: Annotated[Path | None, typer.Option("--data", help="The caption table that it works on.")] = None,
+    n: Annotated[int, typer.Option("--n", min=2, max=50, help="Candidates of an item.")] = 5,
+    observers: Annotated[str, typer.Option(help="Whose evidence is added, as in yolox.")] = "",
+    items: Annotated[int, typer.Option(min=0, help="Only so many items of each split; 0: all.")] = 0,
+    measure: Annotated[str, typer.Option(help="Sentence model that measures likeness; auto; tokens.")] = "auto",
+    language: Annotated[str, typer.Option(help="Of files that do not tell.")] = "ko",
+    val: Val = 0.1,
+    test: Val = 0.0,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="An option, as in clipgpt.beam=8.")] = None,
+) -> None:
+    """Makes rows that teach a selector: candidates, evidence, and how near each is to what is true."""
+    from ..sft_making import Wanted, make
+
+    with _progress() as seen:
+        wanted = Wanted(captioner, table, n, observers, items, tuple(sources or ()), truth, language, val, test)
+        lines = make(out, wanted, measure, tuple(sets or ()), seen)
+    print("\n".join(lines))
 
 
 @app.command()

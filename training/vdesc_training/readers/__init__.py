@@ -4,6 +4,7 @@ A reader is a function of the sources and the report; it knows nothing of tables
 """
 
 from .activitynet import activitynet
+from .aihub import aihub
 from .captions import csv, folder, jsonl
 from .clipcap import clip_gpt, clipcap
 from .coco import coco, karpathy
@@ -14,6 +15,7 @@ from .text import text
 
 __all__ = [
     "activitynet",
+    "aihub",
     "clip_gpt",
     "clipcap",
     "coco",

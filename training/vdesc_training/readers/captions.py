@@ -73,9 +73,9 @@ def photo(name: str, *captions: str, split: str = "") -> Entry:
     return Entry(stem(name), captions, split, photo=name.strip())
 
 
-def video(name: str, *captions: str, split: str = "") -> Entry:
+def video(name: str, *captions: str, split: str = "", beside: Path | None = None) -> Entry:
     """An entry of a whole video, whose id is its name without the ending."""
-    return Entry(stem(name), captions, split, video=name.strip())
+    return Entry(stem(name), captions, split, video=name.strip(), beside=beside)
 
 
 def _object(line: str, path: Path) -> Entry:

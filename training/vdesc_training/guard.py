@@ -8,7 +8,7 @@ FEWEST = 0.05  # of as many different captions as there could be; healthy models
 COMMONEST = 0.5  # of the photos: no sentence is true of every second photo, unless people say it as often
 
 
-def collapse(said: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> str | None:
+def collapse(said: Mapping[str, str], references: Mapping[str, Sequence[str]], fewest: float = FEWEST) -> str | None:
     """What is wrong with the captions, as half a sentence; None where they are diverse enough.
 
     Two signs, since either alone can be missed: a handful of sentences that share the photos, or one that most get.
@@ -18,6 +18,7 @@ def collapse(said: Mapping[str, str], references: Mapping[str, Sequence[str]]) -
     Args:
         said: the caption of each item.
         references: people's captions of each item.
+        fewest: the least share of different captions, of as many as there could be.
     """
     if len(said) <= ENOUGH:
         return None
@@ -25,7 +26,7 @@ def collapse(said: Mapping[str, str], references: Mapping[str, Sequence[str]]) -
     people = Counter(references[key][0] for key in said)
     possible = min(len(said), len({text for key in said for text in references[key]}))
     text, most = counts.most_common(1)[0]
-    if len(counts) < FEWEST * possible:
+    if len(counts) < fewest * possible:
         return f"{len(counts)} different captions for {len(said)} items, most often '{text}'"
     if most > COMMONEST * len(said) and most > 2 * people.most_common(1)[0][1]:
         return f"'{text}' is said of {most} of {len(said)} items"

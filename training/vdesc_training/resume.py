@@ -14,8 +14,7 @@ from torch import nn
 from vdesc import ModelError, OutputError, SettingsError
 from vdesc.files import write_atomic
 
-from .beginning import local
-from .recipe import FREE, Recipe
+from .caption_recipe import CaptionRecipe
 
 RECIPE, STATE, WEIGHTS = "recipe.yaml", "trainer_state.json", "model.safetensors"
 
@@ -63,16 +62,23 @@ def _old(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
 
-def as_it_ran(recipe: Recipe) -> dict[str, Any]:
+def as_it_ran(recipe: CaptionRecipe) -> dict[str, Any]:
     """The recipe with its defaults, without a path of this machine."""
     values = recipe.model_dump(mode="json")
-    return values | {key: local(values[key]) for key in ("start", "encoder", "encoder_weights", "decoder")}
+    return values | {key: local(values[key]) for key in recipe.places}
 
 
-def write_recipe(recipe: Recipe, folder: Path) -> None:
+def local(name: Any) -> Any:
+    """A name as it may be written into a model folder: of a path of this machine, only its last part."""
+    return Path(name).name if isinstance(name, Path) or Path(str(name)).exists() else name
+
+
+def write_recipe(recipe: CaptionRecipe, folder: Path) -> None:
     """Writes the recipe as it ran; it can be given to `--config` again."""
     version = importlib.metadata.version("vdesc")
-    write_atomic(folder / RECIPE, f"# clipgpt, trained by vdesc {version}\n{yaml.safe_dump(as_it_ran(recipe))}")
+    write_atomic(
+        folder / RECIPE, f"# {recipe.trainer}, trained by vdesc {version}\n{yaml.safe_dump(as_it_ran(recipe))}"
+    )
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -81,12 +87,12 @@ def checkpoints(out: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
 
 
-def same(checkpoint: Path, recipe: Recipe) -> None:
+def same(checkpoint: Path, recipe: CaptionRecipe) -> None:
     """Raises `SettingsError` where a checkpoint was made by another recipe than this one."""
     path = checkpoint / RECIPE
     old, new = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}, as_it_ran(recipe)
     for key, value in new.items():
-        if key not in FREE and old.get(key, value) != value:
+        if key not in recipe.free and old.get(key, value) != value:
             raise SettingsError(
                 f"{checkpoint.parent} holds a run of another recipe ({key}: {_short(old[key])}, not {_short(value)}): "
                 "give it the same recipe to go on, or another folder with -o"
@@ -111,19 +117,19 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def finished(checkpoint: Path, recipe: Recipe) -> bool:
+def finished(checkpoint: Path, recipe: CaptionRecipe) -> bool:
     """Whether the run had come to its end, or run out of patience, when it wrote this checkpoint."""
     state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
     return state["global_step"] >= state["max_steps"] or patience_spent(state["log_history"], recipe)
 
 
-def patience_spent(history: Sequence[Mapping[str, float]], recipe: Recipe) -> bool:
+def patience_spent(history: Sequence[Mapping[str, float]], recipe: CaptionRecipe) -> bool:
     """Whether as many validations as the recipe allows have passed since the best one."""
     worths = [worth(entry, recipe, "eval_") for entry in history if f"eval_{recipe.metric}" in entry]
     return bool(recipe.patience and worths) and len(worths) - 1 - worths.index(max(worths)) >= recipe.patience
 
 
-def worth(numbers: Mapping[str, float], recipe: Recipe, prefix: str = "") -> float:
+def worth(numbers: Mapping[str, float], recipe: CaptionRecipe, prefix: str = "") -> float:
     """How good a validation is: the recipe's metric, higher is better; minus infinity for captions that collapsed."""
     if numbers.get(f"{prefix}collapsed"):
         return float("-inf")

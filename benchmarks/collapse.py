@@ -1,0 +1,162 @@
+"""Whether each projector tells clips apart: diversity of its captions, and retrieval of captions by clips.
+
+    python benchmarks/collapse.py TABLE STORE [--projectors linear,mlp2x] [--steps 600] [--set init=plain] [--align 0.1]
+
+Clips are pairs of Flickr8k's photos, captioned "FIRST, then SECOND"; the photos' features lie in the table's store
+STORE (any run of `vdesc train clipgpt` with `features: cached` leaves one). An LLM from scratch first learns to speak,
+with an mlp2x projector, and is then fixed: what is measured is what a fresh projector alone learns, which is stage 1.
+Diversity is the share of different captions; recall is how often a clip's own caption is the likeliest of `--among`
+(chance: 1 in so many).
+"""
+
+import argparse
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+from vdesc_llava.config import LlavaConfig, base_config
+from vdesc_llava.model import LlavaModel
+from vdesc_llava.training.beginning import learned
+from vdesc_llava.training.clips import collate
+from vdesc_llava.training.contrast import contrast
+from vdesc_training.features import FeatureStore
+from vdesc_training.table import Item, read_table
+
+LLM = dict(
+    model_type="qwen3", hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=48, max_position_embeddings=512, tie_word_embeddings=True,
+)  # fmt: skip
+ASKED = "Describe what this video shows."
+
+
+class Clips:
+    """Pairs of a split's photos: drawn anew each time, or a fixed set of them."""
+
+    def __init__(self, table: Path, store: FeatureStore, split: str):
+        self.items = [item for item in read_table(table, split) if item.id in store]
+        self.store = store
+
+    def draw(self, chance: random.Random) -> tuple[Tensor, str]:
+        """Features (2, tokens, width) and the caption."""
+        pair = chance.sample(self.items, 2)
+        return torch.cat([self.store.get(item.id)[:1] for item in pair]), ", then ".join(
+            _said(item, chance) for item in pair
+        )
+
+
+def _said(item: Item, chance: random.Random) -> str:
+    return chance.choice(item.captions).rstrip(" .").lower()
+
+
+def batch(model: LlavaModel, clips: list[tuple[Tensor, str]]) -> dict[str, Any]:
+    """What `forward` takes."""
+    seconds = torch.tensor([0.25, 0.75])
+    rows = [
+        {"id": str(i), "features": shown.float(), "times": seconds, "captions": [model.answer_ids(text)]}
+        for i, (shown, text) in enumerate(clips)
+    ]
+    made = collate(rows, model.prompt_ids(ASKED), model.tokenizer.pad_token_id)
+    return {key: value for key, value in made.items() if key not in ("broken", "owner")}
+
+
+def learn(model: LlavaModel, clips: Clips, args: argparse.Namespace, whole: bool, align: float) -> float:
+    """Trains the projector, or the LLM as well; the loss of the last tenth of the steps."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(whole or not name.startswith("llm."))
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], args.rate, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.rate, args.steps, pct_start=0.05)
+    chance, losses = random.Random(args.seed + whole), []
+    seen: list[Tensor] = []
+    hook = model.projector.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    model.train()
+    for _ in range(args.steps):
+        given = batch(model, [clips.draw(chance) for _ in range(args.batch)])
+        loss = model(**given).loss
+        losses.append(loss.item())
+        if align:
+            real = given["labels"] != -100
+            words = model.llm.get_input_embeddings()(given["labels"].masked_fill(~real, 0)).detach()
+            loss = loss + align * contrast(seen[-1], words, real, torch.eye(args.batch, dtype=torch.bool))
+        seen.clear()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    hook.remove()
+    return sum(losses[-max(1, args.steps // 10) :]) / max(1, args.steps // 10)
+
+
+@torch.inference_mode()
+def measure(model: LlavaModel, clips: list[tuple[Tensor, str]], among: int) -> tuple[float, float]:
+    """Diversity of what is said of the clips, and the recall of their captions among so many."""
+    model.eval()
+    shown = torch.stack([features.float() for features, _ in clips])
+    seconds = torch.tensor([[0.25, 0.75]] * len(clips))
+    said = [some[0].text for some in model.generate(shown, [ASKED] * len(clips), times=seconds)]
+    hits = 0
+    for i in range(among):
+        fits = []
+        for _, text in clips[:among]:
+            fits.append(-model(**batch(model, [(clips[i][0], text)])).loss.item())
+        hits += max(range(among), key=fits.__getitem__) == i
+    return len(set(said)) / len(said), hits / among
+
+
+def main() -> None:
+    """Prints a line a projector."""
+    args = arguments()
+    torch.manual_seed(args.seed)
+    store = FeatureStore(args.table, args.store)
+    train, val = Clips(args.table, store, "train"), Clips(args.table, store, "val")
+    chance = random.Random(7)
+    held_out = [val.draw(chance) for _ in range(args.clips)]
+    tokenizer = learned((_said(item, chance) for item in train.items for _ in range(3)), 2000)
+    width = train.draw(chance)[0].shape[-1]
+    llm = AutoModelForCausalLM.from_config(base_config(LLM | {"vocab_size": len(tokenizer)}))
+    settings = dict(
+        tower_config=dict(model_type="clip_vision_model", hidden_size=width, num_attention_heads=4),
+        frames=2, queries=16, heads=4, max_tokens=48, llm_config=LLM | {"vocab_size": len(tokenizer)}, dropout=0.0,
+    )  # fmt: skip
+    teacher = LlavaModel(LlavaConfig(**settings, projector="mlp2x", pool=2), None, llm, tokenizer)
+    began = time.perf_counter()
+    loss = learn(teacher, train, args, True, 0.0)
+    print(f"the LLM speaks: loss {loss:.2f} after {args.steps} steps, {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"{'projector':14}{'parameters':>12}{'loss':>8}{'diversity':>11}{'recall':>8}  (chance {1 / args.among:.3f})")
+    for name in args.projectors.split(","):
+        torch.manual_seed(args.seed)
+        pool = 2 if name in ("linear", "mlp2x") else 1
+        config = LlavaConfig(**settings | {"projector": name, "pool": pool} | args.settings)
+        model = LlavaModel(config, None, llm, tokenizer)
+        loss = learn(model, train, args, False, args.align)
+        diversity, recall = measure(model, held_out, args.among)
+        count = sum(parameter.numel() for parameter in model.projector.parameters())
+        print(f"{name:14}{count:12,}{loss:8.2f}{diversity:11.2f}{recall:8.2f}", flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """What the person asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("store")
+    parser.add_argument("--projectors", default="linear,mlp2x,perceiver,c_abstractor")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--align", type=float, default=0.0)
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--among", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], help="a setting of the model, as in init=plain")
+    args = parser.parse_args()
+    args.settings = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in args.set)}
+    return args
+
+
+if __name__ == "__main__":
+    main()
