@@ -57,7 +57,7 @@ def test_columns_of_a_csv_are_chosen(tmp_path: Path):
 
 def test_every_reader_has_its_command():
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert names == {name.replace("_", "-") for name in readers.__all__} | {"show"}
+    assert names == {name.replace("_", "-") for name in readers.__all__} | {"show", "sft"}
 
 
 def test_help_imports_nothing_heavy():

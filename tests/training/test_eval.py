@@ -187,9 +187,9 @@ def test_a_frame_that_only_a_ranker_looks_at_is_found_broken(
 
 
 def test_an_item_of_several_pictures_shows_them_all_in_order(table: Path):
-    from vdesc_training.captioning import _slots
+    from vdesc_training.captioning import slots_of
 
-    first, second = _slots(
+    first, second = slots_of(
         table, [Item("v", ("a.png", "b.png"), "test", ("x",)), Item("w", ("c.png",), "test", ("x",))]
     )
     assert [frame.image.path.name for frame in (*first.keyframes, *second.keyframes)] == ["a.png", "b.png", "c.png"]
