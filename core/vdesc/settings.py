@@ -64,7 +64,7 @@ class Settings(Section):
 
     keyframes: str = Field("shots", description="How frames are chosen: shots, uniform:N, every:2s, or a plugin.")
     plugins: tuple[str, ...] = Field(("clipgpt",), description="Captioners, observers and rankers, by name.")
-    formats: tuple[str, ...] = Field(("srt", "json"), description="What is written: srt, vtt, json, txt, frames.")
+    formats: tuple[str, ...] = Field(("srt", "json"), description="What is written: srt, vtt, json, txt, html, frames.")
     candidates: int = Field(3, ge=1, le=50, description="Candidates asked of each captioner for a slot.")
     speech: str = Field("", description="A transcript (SRT, VTT, JSON) to take speech from, in place of listening.")
     language: str = Field("en", description="The language of the words, as a BCP 47 tag.")

@@ -13,33 +13,17 @@ from vdesc import document
 from vdesc.files import write_atomic
 
 from .comparison import Column, Comparison
+from .figures import described, title
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 VERSION = "1.0"
-LABELS = {
-    "answered": "slots answered", "match": "alignment (match)", "alignment": "alignment", "grounding": "grounding",
-    "cider": "CIDEr-D", "rouge": "ROUGE-L", "meteor": "METEOR", "bleu1": "BLEU-1", "bleu2": "BLEU-2",
-    "bleu3": "BLEU-3", "bleu4": "BLEU-4", "recall1": "R@1 of neighbours", "recall5": "R@5 of neighbours",
-    "diversity": "distinct captions", "self_bleu": "self-BLEU-4", "repetition": "repetition", "words": "words",
-    "reading": "characters a second",
-}  # fmt: skip
-"""What people call the figures, in the order in which they are shown."""
-LOWER = ("repetition", "self_bleu")
-"""Figures of which less is better; of words and reading speed neither is."""
-
-
-def label(figure: str) -> str:
-    """What people call a figure."""
-    return LABELS.get(figure, figure)
 
 
 def figures(comparison: Comparison) -> list[str]:
     """The names of the figures that any column has, in the order in which they are shown."""
-    found = {name for column in comparison.columns for name in column.scores}
-    known = [name for name in LABELS if name in found]
-    return known + sorted(found - set(known))
+    return list(described(name for column in comparison.columns for name in column.scores))
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -87,14 +71,14 @@ def tables(comparison: Comparison) -> Iterator[Table]:
     for column in comparison.columns:
         table.add_column(Text(column.label), justify="right")
     for name in figures(comparison):
-        table.add_row(label(name), *_marked(comparison, name))
+        table.add_row(title(name), *_marked(comparison, name))
     table.add_section()
     for name, values in _costs(comparison.columns):
         table.add_row(name, *values)
     yield table
     if comparison.choices:
-        shown = [name for name in LABELS if name in comparison.choices["random"]]
-        choice = Table("choosing among all", *map(label, shown))
+        shown = list(described(comparison.choices["random"]))
+        choice = Table("choosing among all", *map(title, shown))
         for way, means in comparison.choices.items():
             choice.add_row(way, *(f"{means[name]:.3f}" for name in shown))
         yield choice
@@ -104,10 +88,11 @@ def _marked(comparison: Comparison, name: str) -> list[str]:
     """The values of a figure; the best has a star where it is better than each other by more than chance."""
     columns = comparison.columns
     values = {column.label: column.scores[name] for column in columns if name in column.scores}
-    best = (min if name in LOWER else max)(values, key=values.__getitem__) if values else ""
+    better = described([name])[name]["better"]
+    best = (min if better == "lower" else max)(values, key=values.__getitem__) if values else ""
     rivals = [d for d in comparison.differences if d.figure == name and best in (d.first, d.second)]
     sure = len(rivals) == len(columns) - 1 > 0 and not any(d.noise for d in rivals)
-    star = sure and name not in ("words", "reading")
+    star = sure and better != ""
     return [
         f"{values[c.label]:.3f}{' *' if star and c.label == best else ''}" if c.label in values else "-"
         for c in columns

@@ -16,7 +16,8 @@ from vdesc.testing import FakeCaptioner, FakeKeyframer, FakeObserver, FakeRanker
 from vdesc_compare.columns import Asked, asked
 from vdesc_compare.comparing import compare
 from vdesc_compare.comparison import Comparison
-from vdesc_compare.files import label, tables, to_json, write_csv, write_json
+from vdesc_compare.figures import title
+from vdesc_compare.files import tables, to_json, write_csv, write_json
 
 SETTINGS = Settings(
     keyframes="fake-keyframer:4",
@@ -282,7 +283,7 @@ def test_a_star_marks_what_is_better_by_more_than_chance_alone(compared):
     assert "*" not in "".join(_marked(found, "words")), "more words are not better"
     noise = [replace(d, low=-1.0) for d in found.differences]
     assert "*" not in "".join(_marked(replace(found, differences=tuple(noise)), "rouge"))
-    assert label("cider") == "CIDEr-D" and label("of-a-stranger") == "of-a-stranger"
+    assert title("cider") == "CIDEr-D" and title("of_a_stranger") == "Of a stranger"
 
 
 def test_no_slots_and_one_captioner_are_no_trouble(compared):
