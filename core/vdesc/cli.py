@@ -30,7 +30,9 @@ Paths = Annotated[list[str], typer.Argument(help="Files or patterns such as 'cli
 Plugins = Annotated[
     str | None, typer.Option("--plugins", "-p", help="Captioners, observers and rankers, as in clipgpt,alignment.")
 ]
-Formats = Annotated[str | None, typer.Option("--format", "-f", help="What to write: srt, vtt, json, txt, html, frames.")]
+Formats = Annotated[
+    str | None, typer.Option("--format", "-f", help="What to write: srt, vtt, json, txt, html, frames.")
+]
 Keyframes = Annotated[str | None, typer.Option(help="How frames are chosen: shots, uniform:N, every:2s.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the files; else beside each video.")]
 Config = Annotated[str | None, typer.Option(help="A YAML file of settings, or the name of a preset.")]
