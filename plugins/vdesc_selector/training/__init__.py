@@ -1,0 +1,1 @@
+"""Training a selector; only `recipe` is light to import."""
