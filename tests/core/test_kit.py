@@ -37,7 +37,9 @@ from vdesc.testing import assert_contract, check, module
 FAKES = [
     testing.FakeKeyframer, testing.FakeObserver, testing.FakeCaptioner, testing.FakeRanker, testing.FakeWriter,
 ]  # fmt: skip
-ELSEWHERE = {"alignment", "fasterwhisper", "ocr", "transcript", "whisper", "yolo"}
+ELSEWHERE = {
+    "alignment", "fasterwhisper", "llava", "ocr", "openai", "selector", "transcript", "vlm", "whisper", "yolo",
+}  # fmt: skip
 """They need a model or a file: their own tests in tests/plugins make a tiny one, and hold them to the contract."""
 INSTALLED = sorted(
     (found for found in Registry().all() if found.plugin.name not in ELSEWHERE), key=lambda found: found.plugin.name
