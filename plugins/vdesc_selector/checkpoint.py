@@ -170,8 +170,8 @@ def _quantized(bits: int, dtype: Any, device: str) -> Any:
 
     if find_spec("bitsandbytes") is None:
         raise MissingExtra(f"selector in {bits} bits", "bitsandbytes", "llm")
-    if not device.startswith("cuda"):
-        raise ModelError(f"selector: {bits} bits need a GPU of NVIDIA's, not '{device}': leave bits away")
+    if device.startswith("mps"):
+        raise ModelError(f"selector: {bits} bits do not run on '{device}': leave bits away, or take a GPU of NVIDIA's")
     if bits == 8:
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(

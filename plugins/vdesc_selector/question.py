@@ -95,7 +95,7 @@ class Asking:
         """The question in as few questions of even size as fit: one, mostly. Raises `SettingsError` where none can."""
         lines = [self._line(text, question.language) for text in question.texts]
         room = self._room(question.language) - min(LEAST, self.limits.evidence_tokens)
-        for count in range(-(-len(lines) // self.limits.most), len(lines)):
+        for count in range(-(-len(lines) // self.limits.most), max(2, len(lines))):
             parts = [slice(len(lines) * i // count, len(lines) * (i + 1) // count) for i in range(count)]
             if all(self._length(lines[part]) <= room for part in parts):
                 return [Question(question.context, question.texts[part], question.language) for part in parts]

@@ -216,9 +216,13 @@ def test_a_pickle_is_not_read(base, tmp_path):
         ranker(made)
 
 
-def test_few_bits_are_a_sentence_where_they_do_not_run(base):
-    with pytest.raises((MissingExtra, ModelError), match=r"vdesc\[llm\]|need a GPU"):
+def test_few_bits_are_a_sentence_where_they_do_not_run(base, monkeypatch):
+    monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"bitsandbytes: pip install 'vdesc\[llm\]'"):
         ranker(base, bits=4)
+    monkeypatch.setattr(checkpoint, "find_spec", lambda name: True)
+    with pytest.raises(ModelError, match="4 bits do not run on 'mps'"):
+        create(Selector, model=str(base), bits=4).load("mps")
 
 
 def test_the_fingerprint_follows_the_files(base, tmp_path):

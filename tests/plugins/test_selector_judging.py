@@ -254,6 +254,12 @@ def test_too_many_candidates_are_judged_in_groups_and_a_final():
     assert backwards.shares[::-1] == verdict.shares
 
 
+def test_a_single_candidate_needs_no_model():
+    made = judge()
+    made.reader.llm = None
+    assert made.judge([question(1)])[0].shares == (1.0,)
+
+
 def test_the_winner_of_the_final_wins():
     made, asked = judge(limits=Limits(most=3)), question(6)
     verdict = made.judge([asked])[0]

@@ -1,6 +1,7 @@
 """Training a selector: it learns, an interrupted run ends with the same weights, bad input is a sentence."""
 
 import json
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from safetensors.torch import load_file
 from selector_samples import folder, judge, rows
 from vdesc import InputError, MissingExtra, ModelError, SettingsError
 from vdesc.registry import create
+from vdesc.similarity import similarity
+from vdesc_selector import checkpoint
 from vdesc_selector.limits import Limits, read_limits
 from vdesc_selector.ranker import Selector
 from vdesc_selector.teacher import SelectorTrainer
+from vdesc_selector.training import guide
 from vdesc_selector.training.lessons import Questions, question
 from vdesc_selector.training.measures import Choice, figures
 from vdesc_selector.training.recipe import Recipe
@@ -115,9 +119,19 @@ def test_other_layers_than_there_are(data, tmp_path):
         SelectorTrainer().train(recipe(model={}, base=str(base), lora=dict(targets=["nix"])), data, tmp_path / "run")
 
 
-def test_few_bits(data, tmp_path):
+def test_adapters_on_a_base_in_few_bits(data, tmp_path):
+    pytest.importorskip("bitsandbytes")
     base = folder(tmp_path / "base")
-    with pytest.raises((MissingExtra, ModelError), match=r"vdesc\[llm\]|need a GPU"):
+    best = SelectorTrainer().train(recipe(model={}, base=str(base), lora={}, bits=8, epochs=1), data, tmp_path / "run")
+    made = create(Selector, model=str(best), base=str(base), bits=8)
+    made.load("cpu")
+    assert sum(made.judge.judge([question(rows()[0])])[0].shares) == pytest.approx(1)
+
+
+def test_few_bits_without_their_package(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
+    base = folder(tmp_path / "base")
+    with pytest.raises(MissingExtra, match=r"bitsandbytes: pip install 'vdesc\[llm\]'"):
         SelectorTrainer().train(recipe(model={}, base=str(base), lora={}, bits=4), data, tmp_path / "run")
 
 
@@ -192,6 +206,27 @@ def test_subsets_and_strangers():
     drawn = [lessons[epoch, i] for epoch in range(10) for i in range(6)]
     assert {len(lesson.target) for lesson in drawn} == {2, 3}
     assert lessons[3, 2] == lessons[3, 2]
+
+
+def test_a_guide_goes_over_to_the_truth(monkeypatch):
+    monkeypatch.setattr(guide, "similarity", lambda name: similarity("tokens"))
+    some = rows(6, 0)
+    told = guide.guides(some)
+    lessons = Questions(some, judge(), recipe(guided=0.5, epochs=20), told)
+    seen = [lessons._guided(1, epoch).similarities for epoch in (0, 3, 4, 7, 10)]
+    assert seen[:2] == [told[1].words] * 2 and seen[2] == told[1].agree
+    assert seen[3] == pytest.approx([(a + b) / 2 for a, b in zip(told[1].agree, some[1].similarities, strict=True)])
+    assert lessons._guided(1, 10) is some[1] and seen[4] == some[1].similarities
+
+
+def test_a_guide_knows_good_words_and_what_agrees(monkeypatch):
+    monkeypatch.setattr(guide, "similarity", lambda name: similarity("tokens"))
+    texts = ("A dog runs there.", "A dog runs.", "Snow falls.")
+    (told, _) = guide.guides([replace(row, candidates=texts, similarities=(0.1, 0.1, 0.9)) for row in rows(2, 0)])
+    assert told.agree[2] == min(told.agree) and told.words[2] == max(told.words)
+    assert statistics.pstdev(told.words) == pytest.approx(guide.SPREAD)
+    (same,) = guide.guides([replace(rows(1, 0)[0], similarities=(0.5, 0.5, 0.5))])
+    assert same.words == (0.5, 0.5, 0.5)
 
 
 def test_too_many_candidates_lose_their_worst():

@@ -15,6 +15,7 @@ from vdesc_training.sft import Row
 
 from ..judging import Judge
 from ..question import Question
+from .guide import Guide
 from .recipe import Recipe
 
 Ids = tuple[int, ...]
@@ -40,11 +41,12 @@ class Questions(Lessons):
     Args:
         judge: whose questions and numbers they are: the same as at inference.
         recipe: what decides how a row becomes a lesson.
+        guides: of each row, where the recipe is guided.
     """
 
-    def __init__(self, rows: Sequence[Row], judge: Judge, recipe: Recipe):
+    def __init__(self, rows: Sequence[Row], judge: Judge, recipe: Recipe, guides: Sequence[Guide] = ()):
         self.items = ()  # nothing is captioned
-        self.rows, self.judge, self.recipe = rows, judge, recipe
+        self.rows, self.judge, self.recipe, self.guides = rows, judge, recipe, guides
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,7 +54,7 @@ class Questions(Lessons):
     def __getitem__(self, index: Any) -> Any:
         """The row's `Lesson` in an epoch."""
         epoch, number = index
-        return self.lesson(self.rows[number], random.Random(f"{self.recipe.seed} {epoch} {number}"))
+        return self.lesson(self._guided(number, epoch), random.Random(f"{self.recipe.seed} {epoch} {number}"))
 
     def lesson(self, row: Row, chance: random.Random) -> Lesson:
         """A row with its candidates in an order that chance gives; of too many the worst are left out."""
@@ -65,6 +67,13 @@ class Questions(Lessons):
         pieces, labels = asking.pieces(question(row, order)), self.judge.labels(len(order))
         asked = pieces.start + asking.row(pieces, range(len(order))) + labels.common
         return Lesson(tuple(asked + node for node in labels.nodes), self._target(row, order))
+
+    def _guided(self, number: int, epoch: int) -> Row:
+        """The row, in the guided part of the epochs with similarities that the guide gives."""
+        row, until = self.rows[number], self.recipe.guided * self.recipe.epochs
+        if not self.guides or epoch >= until:
+            return row
+        return replace(row, similarities=self.guides[number].at(epoch / until, row.similarities))
 
     def _mixed(self, row: Row, chance: random.Random) -> Row:
         """A row in which candidates of another one, that are true of something else, take the place of some."""

@@ -35,6 +35,10 @@ class Recipe(CaptionRecipe):
         0.0, ge=0, le=1, description="The part of questions in which some candidates are those of another row, which "
         "teaches a new model what evidence and the other candidates have to do with the answer.",
     )  # fmt: skip
+    guided: float = Field(
+        0.0, ge=0, le=1, description="The part of the epochs in which the target moves from what words alone tell, "
+        "which a new model learns sooner, to the truth.",
+    )  # fmt: skip
     words: float = Field(
         0.0, ge=0, description="The weight of the loss of the question's own words, which teaches a new model to read."
     )

@@ -13,6 +13,7 @@ from vdesc_training.sft import Row, read_rows
 from ..judging import Judge
 from ..question import ANSWER, ASK, BEGIN, END, Asking
 from .beginning import begin
+from .guide import guides
 from .lessons import Questions
 from .measures import Choice, figures
 from .recipe import Recipe
@@ -52,7 +53,8 @@ def prepare(recipe: Recipe, data: Path, out: Path, watch: Watch) -> SelectorCapt
     rows = usable(recipe, data, watch)
     llm, tokenizer = begin(recipe, (text for row in rows["train"] for text in _texts(row)), str(arguments.device))
     judge = Judge(llm, Asking(tokenizer, recipe.limits))
-    lessons = {split: Questions(some, judge, recipe) for split, some in rows.items()}
+    told = guides(rows["train"]) if recipe.guided else ()
+    lessons = {"train": Questions(rows["train"], judge, recipe, told), "val": Questions(rows["val"], judge, recipe)}
     following = callbacks(recipe, watch, bool(rows["val"]), arguments)
     return SelectorCaptionTrainer(
         recipe, judge, lessons["train"], lessons["val"], watch, model=llm, args=arguments, callbacks=following

@@ -146,7 +146,7 @@ def sft(
     measure: Annotated[str, typer.Option(help="Sentence model that measures likeness; auto; tokens.")] = "auto",
     language: Annotated[str, typer.Option(help="Of files that do not tell.")] = "ko",
     val: Val = 0.1,
-    test: Val = 0.0,
+    test: Test = 0.0,
     sets: Annotated[list[str] | None, typer.Option("--set", help="An option, as in clipgpt.beam=8.")] = None,
 ) -> None:
     """Makes rows that teach a selector: candidates, evidence, and how near each is to what is true."""
