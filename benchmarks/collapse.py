@@ -1,10 +1,11 @@
 """Whether each projector tells clips apart: diversity of its captions, and retrieval of captions by clips.
 
-    python benchmarks/collapse.py TABLE STORE [--projectors linear,mlp2x] [--steps 600] [--set init=plain] [--align 0.1]
+    python benchmarks/collapse.py TABLE STORE [--projectors linear,mlp2x] [--ways shipped,plain] [--speaker FILE]
 
 Clips are pairs of Flickr8k's photos, captioned "FIRST, then SECOND"; the photos' features lie in the table's store
 STORE (any run of `vdesc train clipgpt` with `features: cached` leaves one). An LLM from scratch first learns to speak,
 with an mlp2x projector, and is then fixed: what is measured is what a fresh projector alone learns, which is stage 1.
+The ways are the ablation: each changes one thing (`WAYS`). The LLM is kept in FILE, and taken from there the next time.
 Diversity is the share of different captions; recall is how often a clip's own caption is the likeliest of `--among`
 (chance: 1 in so many).
 """
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
+from torch.nn import functional
 from transformers import AutoModelForCausalLM
 from vdesc_llava.config import LlavaConfig, base_config
 from vdesc_llava.model import LlavaModel
@@ -28,10 +29,23 @@ from vdesc_training.features import FeatureStore
 from vdesc_training.table import Item, read_table
 
 LLM = dict(
-    model_type="qwen3", hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4,
-    num_key_value_heads=2, head_dim=48, max_position_embeddings=512, tie_word_embeddings=True,
+    model_type="qwen3", hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=32, max_position_embeddings=512, tie_word_embeddings=True,
 )  # fmt: skip
-ASKED = "Describe what this video shows."
+ASKED = "Describe."
+WAYS: dict[str, dict[str, Any]] = {
+    "shipped": {},
+    "plain": {"init": "plain"},
+    "raw": {"init": "plain", "normalize": False},
+    "no positions": {"frame_positions": False, "time_positions": False},
+    "4 queries": {"queries": 4},
+    "64 queries": {"queries": 64},
+    "rate / 10": {"rate": 0.1},
+    "plain, rate / 10": {"init": "plain", "rate": 0.1},
+    "aligned": {"align": 0.1},
+    "plain, aligned": {"init": "plain", "align": 0.1},
+}
+"""By name: settings of the model; `rate` is a factor, `align` the weight of the contrastive loss."""
 
 
 class Clips:
@@ -50,7 +64,8 @@ class Clips:
 
 
 def _said(item: Item, chance: random.Random) -> str:
-    return chance.choice(item.captions).rstrip(" .").lower()
+    short = sorted(item.captions, key=len)[:3]  # long ones cost time and teach no more
+    return chance.choice(short).rstrip(" .").lower()
 
 
 def batch(model: LlavaModel, clips: list[tuple[Tensor, str]]) -> dict[str, Any]:
@@ -64,12 +79,12 @@ def batch(model: LlavaModel, clips: list[tuple[Tensor, str]]) -> dict[str, Any]:
     return {key: value for key, value in made.items() if key not in ("broken", "owner")}
 
 
-def learn(model: LlavaModel, clips: Clips, args: argparse.Namespace, whole: bool, align: float) -> float:
+def learn(model: LlavaModel, clips: Clips, args: argparse.Namespace, whole: bool, rate: float, align: float) -> float:
     """Trains the projector, or the LLM as well; the loss of the last tenth of the steps."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(whole or not name.startswith("llm."))
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], args.rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.rate, args.steps, pct_start=0.05)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], rate, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, args.steps, pct_start=0.05)
     chance, losses = random.Random(args.seed + whole), []
     seen: list[Tensor] = []
     hook = model.projector.register_forward_hook(lambda module, inputs, output: seen.append(output))
@@ -93,23 +108,44 @@ def learn(model: LlavaModel, clips: Clips, args: argparse.Namespace, whole: bool
 
 
 @torch.inference_mode()
-def measure(model: LlavaModel, clips: list[tuple[Tensor, str]], among: int) -> tuple[float, float]:
-    """Diversity of what is said of the clips, and the recall of their captions among so many."""
+def measure(model: LlavaModel, clips: list[tuple[Tensor, str]], among: int) -> tuple[float, float, list[str]]:
+    """Diversity of what is said of the clips, the recall of their captions among so many, and what was said."""
     model.eval()
     shown = torch.stack([features.float() for features, _ in clips])
     seconds = torch.tensor([[0.25, 0.75]] * len(clips))
     said = [some[0].text for some in model.generate(shown, [ASKED] * len(clips), times=seconds)]
-    hits = 0
-    for i in range(among):
-        fits = []
-        for _, text in clips[:among]:
-            fits.append(-model(**batch(model, [(clips[i][0], text)])).loss.item())
-        hits += max(range(among), key=fits.__getitem__) == i
-    return len(set(said)) / len(said), hits / among
+    hits = sum(_found(model, clips, i, among) for i in range(len(clips)))
+    return len(set(said)) / len(said), hits / len(clips), said
+
+
+def _found(model: LlavaModel, clips: list[tuple[Tensor, str]], i: int, among: int) -> bool:
+    """Whether the clip's own caption is the likeliest, per token, of its and the next ones'."""
+    texts = [clips[(i + k) % len(clips)][1] for k in range(among)]
+    given = batch(model, [(clips[i][0], text) for text in texts])
+    real = given["labels"] != -100
+    wanted = given["labels"][real]
+    losses = functional.cross_entropy(model(**given).logits.float(), wanted, reduction="none")
+    each = [some.mean().item() for some in losses.split(real.sum(1).tolist())]
+    return each[0] == min(each)
+
+
+def speaker(settings: dict[str, Any], tokenizer: Any, clips: Clips, args: argparse.Namespace) -> Any:
+    """An LLM that speaks as captions do: of the file, or taught now."""
+    llm = AutoModelForCausalLM.from_config(base_config(LLM | {"vocab_size": len(tokenizer)}))
+    if args.speaker and args.speaker.exists():
+        llm.load_state_dict(torch.load(args.speaker, weights_only=True))
+        return llm
+    teacher = LlavaModel(LlavaConfig(**settings, projector="mlp2x", pool=2), None, llm, tokenizer)
+    began = time.perf_counter()
+    loss = learn(teacher, clips, args, True, args.rate, 0.0)
+    print(f"the LLM speaks: loss {loss:.2f} after {args.steps} steps, {time.perf_counter() - began:.0f} s", flush=True)
+    if args.speaker:
+        torch.save(llm.state_dict(), args.speaker)
+    return llm
 
 
 def main() -> None:
-    """Prints a line a projector."""
+    """Prints a line for each way and projector."""
     args = arguments()
     torch.manual_seed(args.seed)
     store = FeatureStore(args.table, args.store)
@@ -117,26 +153,22 @@ def main() -> None:
     chance = random.Random(7)
     held_out = [val.draw(chance) for _ in range(args.clips)]
     tokenizer = learned((_said(item, chance) for item in train.items for _ in range(3)), 2000)
-    width = train.draw(chance)[0].shape[-1]
-    llm = AutoModelForCausalLM.from_config(base_config(LLM | {"vocab_size": len(tokenizer)}))
     settings = dict(
-        tower_config=dict(model_type="clip_vision_model", hidden_size=width, num_attention_heads=4),
+        tower_config=dict(model_type="clip_vision_model", hidden_size=held_out[0][0].shape[-1], num_attention_heads=4),
         frames=2, queries=16, heads=4, max_tokens=48, llm_config=LLM | {"vocab_size": len(tokenizer)}, dropout=0.0,
     )  # fmt: skip
-    teacher = LlavaModel(LlavaConfig(**settings, projector="mlp2x", pool=2), None, llm, tokenizer)
-    began = time.perf_counter()
-    loss = learn(teacher, train, args, True, 0.0)
-    print(f"the LLM speaks: loss {loss:.2f} after {args.steps} steps, {time.perf_counter() - began:.0f} s", flush=True)
-    print(f"{'projector':14}{'parameters':>12}{'loss':>8}{'diversity':>11}{'recall':>8}  (chance {1 / args.among:.3f})")
-    for name in args.projectors.split(","):
-        torch.manual_seed(args.seed)
-        pool = 2 if name in ("linear", "mlp2x") else 1
-        config = LlavaConfig(**settings | {"projector": name, "pool": pool} | args.settings)
-        model = LlavaModel(config, None, llm, tokenizer)
-        loss = learn(model, train, args, False, args.align)
-        diversity, recall = measure(model, held_out, args.among)
-        count = sum(parameter.numel() for parameter in model.projector.parameters())
-        print(f"{name:14}{count:12,}{loss:8.2f}{diversity:11.2f}{recall:8.2f}", flush=True)
+    llm = speaker(settings, tokenizer, train, args)
+    print(f"{'way':18}{'projector':14}{'loss':>8}{'diversity':>11}{'recall':>8}  (chance {1 / args.among:.3f})")
+    for way in args.ways.split(","):
+        for name in args.projectors.split(","):
+            torch.manual_seed(args.seed)
+            pool = 2 if name in ("linear", "mlp2x") else 1
+            own = {key: value for key, value in WAYS[way].items() if key not in ("rate", "align")}
+            model = LlavaModel(LlavaConfig(**settings | {"projector": name, "pool": pool} | own), None, llm, tokenizer)
+            rate, align = args.rate * WAYS[way].get("rate", 1), WAYS[way].get("align", 0.0)
+            loss = learn(model, train, args, False, rate, align)
+            diversity, recall, said = measure(model, held_out, args.among)
+            print(f"{way:18}{name:14}{loss:8.2f}{diversity:11.2f}{recall:8.2f}   e.g. {said[0]}", flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -145,16 +177,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("table", type=Path)
     parser.add_argument("store")
     parser.add_argument("--projectors", default="linear,mlp2x,perceiver,c_abstractor")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--align", type=float, default=0.0)
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--among", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", action="append", default=[], help="a setting of the model, as in init=plain")
+    parser.add_argument("--ways", default="shipped", help=f"of {', '.join(WAYS)}; or all")
+    parser.add_argument("--speaker", type=Path, help="where the LLM is kept")
     args = parser.parse_args()
-    args.settings = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in args.set)}
+    args.ways = ",".join(WAYS) if args.ways == "all" else args.ways
     return args
 
 

@@ -4,11 +4,14 @@
 
 The server is a process of its own that answers each request after `--wait` seconds. Both sides caption the same slots,
 one picture each, read from disk, made smaller and compressed on the way; they take turns. `efficiency` is the
-throughput with k in flight over k times that of one. Memory is the peak of a process that captions 60 slots, and
-of one that captions `--slots`.
+throughput with k in flight over k times that of one. What a slot takes of a core, here and in the server, tells
+how far that can go: with k in flight and answers after w seconds, k / w times as much is wanted each second. Memory is
+the peak of a process that captions 60 slots, and of one that captions `--slots`.
 """
 
 import argparse
+import math
+import os
 import resource
 import statistics
 import subprocess
@@ -33,12 +36,12 @@ DIFFERENT = 30
 
 
 @contextmanager
-def server(wait: float) -> Iterator[str]:
-    """The address of a server process that answers after so many seconds."""
+def server(wait: float) -> Iterator[tuple[str, int]]:
+    """The address and process of a server that answers after so many seconds."""
     command = [sys.executable, str(SERVER), "--wait", str(wait)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1", process.pid
         process.terminate()
 
 
@@ -67,6 +70,22 @@ def compared(url: str, some: Sequence[Slot], k: int) -> float:
     return throughput(url, some[: 16 * k], k) / (k * throughput(url, some[:8], 1))
 
 
+def taken(url: str, process: int, some: Sequence[Slot], in_flight: int) -> tuple[float, float]:
+    """Milliseconds of a core that a slot takes here, and in the server (Linux alone tells; else not a number)."""
+    here, there = time.process_time(), _spent(process)
+    throughput(url, some, in_flight)
+    here, there = time.process_time() - here, _spent(process) - there
+    return 1000 * here / len(some), 1000 * there / len(some)
+
+
+def _spent(process: int) -> float:
+    try:
+        user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    except OSError:
+        return math.nan
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def peak(url: str, count: int, size: str, in_flight: int) -> float:
     """The peak memory in MB of a process that captions so many slots."""
     command = [sys.executable, __file__, "--peak", url, "--slots", str(count), "--size", size, "--k", str(in_flight)]
@@ -89,14 +108,16 @@ def main() -> None:
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
             return
         some = made(16 * max(asked.k), Path(folder), width, height)
-        with server(asked.wait) as url:
+        with server(asked.wait) as (url, process):
             throughput(url, some[:4], 4)  # imports what is needed
             print(f"{asked.size}, answers after {asked.wait:g} s")
             for k in asked.k:
                 ratios = [compared(url, some, k) for _ in range(asked.rounds)]
                 shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
                 print(f"{k:3} in flight: efficiency {statistics.median(ratios):.3f}  ({shown})")
-        with server(0.01) as url:
+            here, there = taken(url, process, some, max(asked.k))
+            print(f"a slot takes {here:.1f} ms of a core here, and {there:.1f} ms in the server")
+        with server(0.01) as (url, _):
             k = max(asked.k)
             few, many = peak(url, FEW, asked.size, k), peak(url, asked.slots, asked.size, k)
             print(f"peak memory, {k} in flight: {FEW} slots {few:.0f} MB, {asked.slots} slots {many:.0f} MB")

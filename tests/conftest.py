@@ -13,6 +13,8 @@ settings.register_profile("steady", deadline=None)  # a busy machine is no failu
 settings.load_profile("steady")
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any test imports transformers: no test may wait for a network
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers take no cores from each other
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 def main() -> None:
     """Runs the command line; expected errors become one sentence on standard error."""
     memory.keep()
+    logging.getLogger("bitsandbytes").setLevel("ERROR")  # whatever imports peft imports it, and it asks for a package
     commands()
     guarded(app, debug="--debug" in sys.argv)
 

@@ -32,6 +32,7 @@ class Plugin(ABC):
         language: the language that words are wanted in, as a BCP 47 tag; the engine sets it.
         cache: where features may be kept, or None; the engine sets it.
         findings: what the plugin has to say of its last work; add to it with `note`.
+        passing: whether any of that may be gone next time; the result of the work is then not kept.
     """
 
     name: ClassVar[str]
@@ -48,6 +49,7 @@ class Plugin(ABC):
     def __init__(self, options: BaseModel | None = None):
         self.options: Any = options if options is not None else self.Options()
         self.findings: list[Finding] = []
+        self.passing = False
         self.language = "en"
         self.cache: Cache | None = None
 
@@ -57,9 +59,15 @@ class Plugin(ABC):
     def close(self) -> None:
         """Lets go of models and files."""
 
-    def note(self, message: str, level: Any = "note") -> None:
-        """Adds a finding that reaches the person and the JSON."""
+    def note(self, message: str, level: Any = "note", passing: bool = False) -> None:
+        """Adds a finding that reaches the person and the JSON.
+
+        Args:
+            level: `note`, `warning` or `error`.
+            passing: it may be gone next time, as where a server was away: the result is not kept for the next run.
+        """
         self.findings.append(Finding(self.name, message, level))
+        self.passing |= passing
 
     def fingerprint(self) -> str:
         """What the results depend on beyond version and options, such as a model's digest; part of the cache key."""

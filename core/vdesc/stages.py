@@ -91,15 +91,20 @@ def judged(
 def remembered(
     crew: Crew, part: str, parts: list[Any], plugin: Plugin, kind: type[T], work: Callable[[], T]
 ) -> tuple[T, list[Finding]]:
-    """The cached result of a stage with its findings; else the result of `work`, which is then cached."""
+    """The cached result of a stage with its findings; else the result of `work`, which is then cached.
+
+    It is not where the plugin noted what may be gone next time: the next run asks it again.
+    """
     name = key(*parts)
     if (stored := crew.cache.get(part, name)) is not None:
         return decode(kind, stored["value"]), list(decode(tuple[Finding, ...], stored["findings"]))
     plugin.findings.clear()
+    plugin.passing = False
     with blamed(plugin, "failed"):
         value = encode(kind, work())  # what is no plain value is the plugin's fault
     findings = list(plugin.findings)
-    crew.cache.put(part, name, {"value": value, "findings": encode(tuple[Finding, ...], tuple(findings))})
+    if not plugin.passing:
+        crew.cache.put(part, name, {"value": value, "findings": encode(tuple[Finding, ...], tuple(findings))})
     return decode(kind, value), findings  # as the next run will read it: an int stays no int where a float is meant
 
 

@@ -11,8 +11,9 @@ from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
-from vdesc import Candidate, Captioner, ModelError, PluginError, SettingsError, Slot
+from vdesc import Candidate, ModelError, PluginError, SettingsError, Slot
 from vdesc.errors import VdescError, nearest
+from vdesc.prompted import Instructed
 
 from .asking import Asking
 from .chat import Dialect
@@ -24,19 +25,18 @@ LISTED = 20
 """Most models that a sentence names."""
 
 
-class OpenAI(Captioner):
+class OpenAI(Instructed):
     """Captions from any server that speaks OpenAI's chat completions: Ollama, vLLM, SGLang, transformers serve, ..."""
 
     # no `load`: the engine would import torch to tell it a device
     name = "openai"
     shorthand: ClassVar[str] = "model"
-    reads_context = True
     notice = (
         "Pictures of the video, and what was read or heard in it, are sent to the server of openai.url; "
         "that is this machine unless you name another."
     )
 
-    class Options(Captioner.Options):
+    class Options(Instructed.Options):
         """The server, how it is asked, and what it is shown."""
 
         url: str = Field(
@@ -69,14 +69,6 @@ class OpenAI(Captioner):
         seed: int | None = Field(
             0, ge=0, lt=2**31, description="Same seed, same captions, where the server can; null sends none."
         )
-        style: Literal["basic", "strict"] = Field(
-            "basic", description="What is asked: basic, or strict: one sentence, present tense, only what is seen."
-        )
-        longest: int | None = Field(None, ge=8, le=4096, description="Characters that a caption may have.")
-        evidence_tokens: int = Field(
-            300, ge=0, le=65536, description="Most tokens of evidence shown beside the pictures; 0 shows none."
-        )
-        prompt: str = Field("", description="An instruction of your own in place of that of the style.")
 
         @field_validator("url")
         @classmethod
@@ -106,32 +98,29 @@ class OpenAI(Captioner):
         """Up to `n` different captions a slot, in the server's order; candidates have no confidence.
 
         Raises:
-            SettingsError: no model is named, or there is no usable key where one is asked for.
+            SettingsError: no model is named, there is no usable key where one is asked for, or the words of prompts
+                cannot be read.
             ModelError: the server has no such model.
             PluginError: it takes no request, or answers none.
         """
-        seen = [slot for slot in slots if slot.keyframes]
-        if len(seen) < len(slots):
-            self.note(f"{len(slots) - len(seen)} slots without a keyframe got no caption", "warning")
+        seen = self.shown(slots)
         if not seen:
             return
+        self.words  # noqa: B018 - read once, before threads ask for them
         endpoint = self._endpoint()
-        asking = Asking(endpoint, self._dialect, self.options, self.language, n)
-        tally = Tally()
+        asking, tally = Asking(endpoint, self._dialect, self, n), Tally()
         with ThreadPool(min(self.options.in_flight, len(seen))) as pool:  # daemons: Ctrl-C need not wait for them
             try:
-                for slot, heard in zip(seen, pool.imap(asking, seen), strict=True):
-                    down = tally.add(slot.index, heard)
-                    if trouble := asking.final or (heard.trouble if down else None):
+                for slot, reply in zip(seen, pool.imap(asking, seen), strict=True):
+                    down = tally.add(slot.index, reply)
+                    if trouble := asking.final or (reply.trouble if down else None):
                         raise self._failure(trouble, endpoint)
-                    for text in heard.texts:
-                        yield Candidate(slot.index, text, self.name, self.language)
+                    yield from self.candidates(slot, reply.heard)
             finally:
                 asking.stop.set()
         if tally.trouble and not tally.answered:
             raise self._failure(tally.trouble, endpoint)
-        for message, level in tally.told():
-            self.note(message, level)
+        tally.missed.tell(self)
         if refused := self._dialect.refused:
             self.note(f"the server takes no {', '.join(refused)}: asked without")
 

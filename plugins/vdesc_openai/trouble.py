@@ -32,6 +32,11 @@ class Trouble(Exception):
         super().__init__(sentence)
         self.status, self.again, self.final, self.wait, self.param = status, again, final, wait, param
 
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may be answered another day: the server was at fault, not what it was asked."""
+        return self.again or self.status is None
+
 
 def meaning(status: int, key_env: str, key: bool) -> tuple[str, str]:
     """What an HTTP state says of the server, and the next step.

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 from vdesc import Candidate, Keyframe, PluginError, Slot, Span
-from vdesc.prompted import Answer, Prompted
-from vdesc.prompts import evidence, instruction
+from vdesc.prompted import Answer, Prompted, chosen
+from vdesc.prompts import evidence
 
 from . import lens, loading
-from .showing import Shown, chosen, gridded, sharpest, shown
+from .showing import Shown, gridded, sharpest, shown
 
 if TYPE_CHECKING:
     from .decoding import Decoding
@@ -160,15 +160,12 @@ class Vlm(Prompted):
         budget, context = self.options.evidence_tokens, slot.context
         if self.inputs.lens:
             budget, context = budget // 2, lens.rest(context)
-        plain = self._instruction("")
-        full = self._instruction(evidence(context, budget, self.language, self.count))
+        plain = self.instruction()
+        full = self.instruction(evidence(context, budget, self.language, self.count))
         if self.inputs.special(full) == self.inputs.special(plain):
             return full
         self.note(f"the evidence of slot {slot.index} holds tokens of the model's own and was left out", "warning")
         return plain
-
-    def _instruction(self, found: str) -> str:
-        return instruction(self.style, self.language, self.options.longest, found, self.words)
 
     def _chosen(self, slot: Slot) -> list[Keyframe]:
         """The keyframes of a slot that the model sees."""

@@ -1,4 +1,4 @@
-"""What a model is shown of a slot: keyframes chosen, made smaller, put together. Knows no model and no network."""
+"""What a model is shown of a slot: keyframes made smaller, put together. Knows no model and no network."""
 
 from __future__ import annotations
 
@@ -34,19 +34,6 @@ class Shown:
     def shape(self) -> tuple[int, int, int]:
         """Frames, width and height as a video."""
         return (max(2, len(self.pictures)), *self.pictures[0].size)
-
-
-def chosen(slot: Slot, most: int) -> list[Keyframe]:
-    """At most so many keyframes of a slot, in order of time, spread evenly.
-
-    One alone is the keyframe nearest the slot's middle; of two that are equally near, the sharper.
-    """
-    keyframes = slot.keyframes
-    if most == 1 and keyframes:
-        middle = slot.span.middle
-        return [min(keyframes, key=lambda keyframe: (abs(keyframe.at - middle), -keyframe.sharpness))]
-    count = min(most, len(keyframes))
-    return [keyframes[(2 * i + 1) * len(keyframes) // (2 * count)] for i in range(count)]
 
 
 def sharpest(slot: Slot) -> list[Keyframe]:

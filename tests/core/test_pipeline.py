@@ -423,6 +423,39 @@ def test_findings_are_kept_with_the_result(run, registry):
         assert [f.message for f in run(plugins=("made",)).findings if f.source == "made"] == ["it was dark"]
 
 
+def test_a_result_that_lacks_something_for_a_passing_reason_is_not_kept(run, registry, monkeypatch):
+    monkeypatch.setattr(pipeline, "CHUNK", 2)
+    asked, away = [], [1, 4]
+
+    def propose(self, slots, n):
+        asked.append([slot.index for slot in slots])
+        for slot in slots:
+            if slot.index in away:
+                self.note(f"slot {slot.index}: the server was busy", "warning", passing=True)
+            else:
+                yield Candidate(slot.index, "Here.", "made")
+
+    def observe(self, video, keyframes):
+        asked.append("looked")
+        self.note("it was away", passing=bool(away))
+        return []
+
+    eye = type("Eye", (Observer,), {"name": "eye", "observe": observe})
+    registry.register(module(_captioner(propose=propose), eye, name="made"))
+
+    def again():
+        asked.clear()
+        found = run(plugins=("made", "eye"))
+        return asked[:], [candidate.slot for candidate in found.candidates]
+
+    assert again() == (["looked", [0, 1], [2, 3], [4]], [0, 2, 3])
+    away.remove(4)
+    assert again() == (["looked", [0, 1], [4]], [0, 2, 3, 4]), "what lacked nothing was kept"
+    away.clear()
+    assert again() == (["looked", [0, 1]], [0, 1, 2, 3, 4])
+    assert again() == ([], [0, 1, 2, 3, 4])
+
+
 def test_a_missing_package_is_named_with_its_extra(run, registry):
     def load(self, device):
         import no_such_library  # noqa: F401

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from vdesc import InputError, SettingsError, Slot, listing
-from vdesc.prompted import NAMED, Answer, Prompted
+from vdesc.prompted import NAMED, Answer, Prompted, chosen
 from vdesc.prompts import CLOSE, OPEN, WORDS
 from vdesc.registry import Found, create
 from vdesc.testing import FakeCaptioner, assert_contract, slots
@@ -199,6 +199,17 @@ def test_slots_without_keyframes_are_left_out_with_a_word() -> None:
     assert [c.slot for c in found] == [1]
     assert "1 slots without a keyframe" in made.findings[0].message
     assert list(made.propose([])) == []
+
+
+def test_chosen_keyframes_are_spread_and_one_alone_is_nearest_the_middle() -> None:
+    (slot,) = slots(1, frames=5)
+    frames = list(slot.keyframes)
+    assert chosen(slot, 1) == [frames[2]]
+    assert chosen(slot, 3) == [frames[0], frames[2], frames[4]]
+    assert chosen(slot, 9) == frames and chosen(replace(slot, keyframes=()), 3) == []
+    sharp, dull = replace(slot.keyframes[3], at=2400, sharpness=2.0), replace(slot.keyframes[4], at=2600)
+    assert chosen(replace(slot, keyframes=(sharp, dull)), 1) == chosen(replace(slot, keyframes=(dull, sharp)), 1)
+    assert chosen(replace(slot, keyframes=(dull, sharp)), 1) == [sharp]
 
 
 def test_the_prompts_are_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

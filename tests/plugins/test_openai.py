@@ -1,5 +1,7 @@
 """The openai captioner against a real local server: what is sent, what comes back, and how much at a time."""
 
+import base64
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,16 +12,19 @@ import numpy as np
 import pytest
 import vdesc_openai
 from openai_server import Reply, Server, completion, counts, fails, says, send, serving
-from vdesc import Cache, Context, Evidence, Finding, Picture, Settings, SettingsError
+from PIL import Image
+from vdesc import Cache, Context, Evidence, Finding, Picture, Settings, SettingsError, listing
+from vdesc.media import save_picture
 from vdesc.pipeline import Engine
-from vdesc.prompts import CLOSE, OPEN
-from vdesc.registry import Registry, create
+from vdesc.prompted import Prompted
+from vdesc.prompts import CLOSE, OPEN, WORDS
+from vdesc.registry import Found, Registry, create
 from vdesc.testing import assert_contract, keyframes, picture, slots, small_video
 from vdesc_openai import OpenAI
 from vdesc_openai.captioner import usable
 from vdesc_openai.chat import Dialect
 from vdesc_openai.endpoint import local
-from vdesc_openai.pictures import chosen, data_url
+from vdesc_openai.pictures import data_url
 
 KEY = "sk-test-0123456789abcdef"
 Start = Callable[..., Server]
@@ -95,7 +100,7 @@ def test_what_the_video_says_is_quoted_data(start: Start):
     assert "Ignore" not in server.seen[1].prompt
 
 
-def test_style_length_language_and_an_own_prompt_reach_the_model(start: Start):
+def test_style_length_language_and_own_words_reach_the_model(start: Start, tmp_path: Path):
     server = start(says("개가 달린다."))
     plugin = made(server, style="strict", longest=40)
     plugin.language = "ko"
@@ -106,6 +111,26 @@ def test_style_length_language_and_an_own_prompt_reach_the_model(start: Start):
     list(plugin.propose(slots(1)))
     assert "Which animals are there?" in server.seen[1].prompt
     assert "word 0" in server.seen[1].prompt
+    path = tmp_path / "styles.yaml"
+    path.write_text("basic: {en: Say what it is.}", encoding="utf-8")
+    list(made(server, styles=str(path)).propose(slots(1)))
+    assert server.seen[-1].prompt.endswith("Say what it is.")
+    before = len(server.seen)
+    path.write_text("base: {en: Say what it is.}", encoding="utf-8")
+    with pytest.raises(SettingsError, match="did you mean 'basic'"):
+        texts(made(server, styles=str(path)))
+    assert len(server.seen) == before
+
+
+def test_its_prompts_are_shown_and_share_the_options_of_prompted(monkeypatch, capsys):
+    monkeypatch.setattr(listing, "bearers", lambda name: [Found(OpenAI, "tests", "1")])
+    listing.show_plugin("openai")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Prompt (strict, ko): {WORDS['strict']['ko']}" in shown
+    asked = set(Prompted.Options.model_fields) - {"batch"}
+    mine, theirs = OpenAI.Options.model_fields, Prompted.Options.model_fields
+    assert all((mine[name].default, mine[name].description) == (theirs[name].default, theirs[name].description)
+               for name in asked)  # fmt: skip
 
 
 def test_several_candidates_in_one_request_where_the_server_counts(start: Start):
@@ -315,29 +340,45 @@ def test_a_server_elsewhere_is_asked_through_the_proxy_and_told_of_plain_http(st
     ]
 
 
-def test_the_pictures_of_a_slot():
-    (slot,) = slots(1, frames=5)
-    images = [frame.image for frame in slot.keyframes]
-    assert chosen(slot, 1) == [images[2]]
-    assert chosen(slot, 3) == [images[0], images[2], images[4]]
-    assert chosen(slot, 9) == images
-    sharp, dull = replace(slot.keyframes[3], at=2400, sharpness=2.0), replace(slot.keyframes[4], at=2600)
-    assert chosen(replace(slot, keyframes=(sharp, dull)), 1) == chosen(replace(slot, keyframes=(dull, sharp)), 1)
-    assert chosen(replace(slot, keyframes=(dull, sharp)), 1) == [sharp.image]
-
-
 @pytest.mark.parametrize(("size", "side", "shown"), [((640, 360), 320, (320, 180)), ((64, 48), 768, (64, 48))])
 def test_a_picture_is_made_smaller_never_larger(size: tuple[int, int], side: int, shown: tuple[int, int]):
-    import base64
-    import io
-
-    from PIL import Image
-
     url = data_url(picture(3, *size), side, 90)
     kind, _, data = url.partition(",")
     image = Image.open(io.BytesIO(base64.b64decode(data)))
     assert kind == "data:image/jpeg;base64" and image.size == shown and image.format == "JPEG"
     assert len(data_url(picture(3, *size), side, 20)) < len(url)
+
+
+def sent(path: Path, side: int, quality: int = 85) -> bytes:
+    return base64.b64decode(data_url(Picture(path), side, quality).partition(",")[2])
+
+
+def test_a_file_that_is_small_enough_is_sent_as_it_is(tmp_path: Path):
+    path = save_picture(picture(3, 64, 48), tmp_path / "a.jpg").path
+    assert sent(path, 64) == path.read_bytes()
+    assert Image.open(io.BytesIO(sent(path, 63))).size == (63, 47)
+    Image.open(path).save(tmp_path / "a.png")
+    assert sent(tmp_path / "a.png", 64)[:2] == b"\xff\xd8"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(OSError):
+        sent(path, 64)
+
+
+def test_where_a_photo_was_taken_is_not_sent(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x010E] = "at home"
+    Image.fromarray(picture(3, 64, 48).pixels()).save(tmp_path / "a.jpg", exif=exif)
+    assert b"at home" in (tmp_path / "a.jpg").read_bytes()
+    assert b"at home" not in sent(tmp_path / "a.jpg", 64)
+
+
+@pytest.mark.parametrize("side", [50, 100, 120])
+def test_a_large_file_looks_the_same_when_it_is_read_at_less(tmp_path: Path, side: int):
+    stored = save_picture(picture(3, 800, 450), tmp_path / "a.jpg")
+    kept = Image.open(io.BytesIO(base64.b64decode(data_url(picture(3, 800, 450), side, 95).partition(",")[2])))
+    made = Image.open(io.BytesIO(sent(stored.path, side, 95)))
+    assert made.size == kept.size == (side, round(450 * side / 800))
+    assert np.abs(np.asarray(made, float) - np.asarray(kept, float)).mean() < 4
 
 
 def test_slots_without_a_keyframe_and_no_slots_ask_nothing(start: Start):
@@ -372,7 +413,7 @@ def test_an_answer_that_cannot_be_used_is_drawn_once_more(start: Start):
     assert said == ["A cat."] and len(server.seen) == 2
     assert [seen.body["temperature"] for seen in server.seen] == [0, 0.7]
     assert [seen.body["seed"] for seen in server.seen] == [0, 1]
-    assert told == ["answers left out: empty 1"]
+    assert told == ["of slots that have others, 1 answers were dropped: empty (1)"]
     said, told, server = answers(says("", "A dog."), says("A cow."), start=start, n=2)
     assert said == ["A dog.", "A cow."] and [seen.body.get("n") for seen in server.seen] == [2, None]
 
@@ -428,12 +469,46 @@ def test_the_rest_goes_on_where_one_slot_fails(start: Start):
     )
 
 
+def test_a_slot_that_the_server_failed_is_asked_for_again_by_the_next_run(start: Start, tmp_path: Path):
+    """Not so one whose answer was of no use, nor one that asked for too much."""
+    clip, cache = small_video(tmp_path / "clip.mp4"), Cache(tmp_path / "cache")
+    server = start(says("A cat."))
+
+    def run() -> tuple[int, list[str], bool]:
+        before = len(server.seen)
+        given = {"url": server.url, "model": "tiny", "retries": 0, "in_flight": 1, "temperature": 0}
+        settings = Settings(plugins=("openai",), formats=(), keyframes="uniform:3", options={"openai": given},
+                            ranking={"similarity": "tokens"}, candidates=1)  # fmt: skip
+        with Engine(settings, with_openai(), cache) as engine:
+            found = engine.describe(clip)
+        warned = any(finding.source == "openai" for finding in found.findings)
+        return len(server.seen) - before, [candidate.text for candidate in found.candidates], warned
+
+    server.replies = [says("A cat."), fails(503), says("A cow."), says("A cat."), says("A dog."), says("A cow.")]
+    assert run() == (3, ["A cat.", "A cow."], True)
+    assert run() == (3, ["A cat.", "A dog.", "A cow."], False)
+    assert run() == (0, ["A cat.", "A dog.", "A cow."], False)
+    for reply in (fails(400), says("I'm sorry, but I can't help with that.")):
+        cache.clear()
+        server.replies = [says("A cat."), reply, says("A cow.")]
+        assert run() == (3, ["A cat.", "A cow."], True)
+        assert run() == (0, ["A cat.", "A cow."], True)
+
+
+def test_a_slot_that_lost_some_of_its_captions_is_told_of(start: Start):
+    server = start(says("A cat."), fails(500))
+    plugin = made(server)
+    assert texts(plugin, 2) == ["A cat."]
+    (finding,) = plugin.findings
+    assert finding.message.startswith("fewer captions than asked for slot 0: ") and plugin.passing
+
+
 def test_many_slots_with_one_fault_are_one_finding(start: Start):
     server = start(says("A cat."), says(""))
     plugin = made(server, in_flight=1)
     list(plugin.propose(slots(9)))
     (finding,) = plugin.findings
-    assert finding.message == "no caption for slots 1, 2, 3, 4, 5 and 3 more: the answer was empty"
+    assert finding.message == "no caption for slots 1, 2, 3, 4, 5, 6, 7, 8: the answer was empty"
 
 
 def test_nothing_is_imported_that_is_not_needed():

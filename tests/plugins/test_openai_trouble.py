@@ -305,6 +305,20 @@ def test_a_server_that_stumbles_loses_only_those_slots(start: Start):
     assert texts(plugin, 6) == ["A cat.", "A dog.", "A cow."]
     (finding,) = plugin.findings
     assert finding.level == "warning" and finding.message.startswith("no caption for slots 1, 2, 4: ")
+    assert plugin.passing
+
+
+@pytest.mark.parametrize(
+    ("reply", "passing"),
+    [
+        (fails(503), True), (drops, True), (raw(b"no JSON"), True), (raw(b'{"error": {"message": "no GPU"}}'), True),
+        (fails(400), False), (fails(413), False), (says(""), False),
+    ],
+)  # fmt: skip
+def test_only_what_the_server_failed_at_may_be_gone_next_time(start: Start, reply: Reply, passing: bool):
+    plugin = made(start(reply, says("A cat."), says("A cat.")), temperature=None)
+    list(plugin.propose(slots(2)))
+    assert plugin.passing == passing
 
 
 def test_a_redirect_takes_the_key_nowhere(start: Start):

@@ -18,7 +18,7 @@ from PIL import Image
 from vdesc import Box, Context, Evidence, ModelError, SettingsError, Span
 from vdesc_vlm import lens
 from vdesc_vlm.inputs import Inputs
-from vdesc_vlm.showing import Shown, chosen, grid, gridded, sharpest, shown
+from vdesc_vlm.showing import Shown, grid, gridded, sharpest, shown
 
 ADDED = [*samples.SPECIAL.values(), *samples.MORE, "<pad>", "</s>"]
 DIRTY = st.lists(st.sampled_from([*ADDED, "<evidence>", "</evidence>", '"', "\\", "\n", "STOP", "가", "<|", "|>"]))
@@ -200,13 +200,10 @@ def test_slots_keep_to_their_budget_and_take_the_surest(found: list[tuple[str, s
             assert lens._escaped(value) in told["ocr" if kind == "text" else "lens_keywords"]
 
 
-def test_keyframes_are_spread_and_one_alone_is_the_middle() -> None:
+def test_the_sharpest_keyframe() -> None:
     slot = samples.slot(0, 4)
-    assert [one.index for one in chosen(slot, 2)] == [1, 3]
-    assert [one.index for one in chosen(slot, 9)] == [0, 1, 2, 3]
-    assert [one.index for one in chosen(slot, 1)] == [2]
     assert [one.index for one in sharpest(slot)] == [3]
-    assert chosen(replace(slot, keyframes=()), 3) == [] == sharpest(replace(slot, keyframes=()))
+    assert sharpest(replace(slot, keyframes=())) == []
 
 
 def test_pictures_are_made_smaller_and_never_larger() -> None:

@@ -1,6 +1,7 @@
 """Rows for a selector: from a captioner, from descriptions, from system F's files; what is left out and why."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from PIL import Image
 from vdesc import Candidate, Context, Evidence, InputError, SettingsError, Span
 from vdesc.document import dump
 from vdesc.testing import FakeCaptioner, FakeObserver, description, module
-from vdesc_training.sft import KOREAN, Example, judged, read_rows, write_rows
+from vdesc_training.sft import KOREAN, VOTES, Example, judged, read_rows, write_rows
 from vdesc_training.sft_making import Wanted, make
 from vdesc_training.sft_sources import from_descriptions
+from vdesc_training.sft_votes import from_votes
 from vdesc_training.splits import Shares
 from vdesc_training.table import Item, write_table
 
@@ -222,3 +224,109 @@ def test_several_videos_are_divided_whole(tmp_path, document):
     found = from_descriptions([document, other], tmp_path / "t", "en", Shares(0.5, 0))
     splits = {name: {e.split for e in found.examples if e.id.startswith(name)} for name in ("fake", "other")}
     assert all(len(split) == 1 for split in splits.values())
+
+
+# ---- votes
+
+
+def ballot(*votes, voter="", name="street.mp4", digest="a" * 64, **more):
+    """The votes of one person, as the page of `vdesc compare` writes them; see docs/compare-page.md."""
+    video = {"name": name, "digest": digest, "length": 10000, "still": False}
+    return {"schema": "vdesc.votes", "version": 1, "voter": voter, "video": video, "votes": list(votes), **more}
+
+
+def vote(slot, chosen, *texts, **more):
+    said = [
+        {"label": f"plugin@n={i}", "plugin": "plugin", "language": "en", "text": text} for i, text in enumerate(texts)
+    ]
+    times = {"span": [1000 * slot, 1000 * slot + 1000], "keyframes": [1000 * slot + 500], "blind": True}
+    return {"slot": slot, **times, "candidates": said, "chosen": f"plugin@n={chosen}", "evidence": [], **more}
+
+
+@pytest.fixture
+def exported(tmp_path):
+    def write(name, value):
+        path = tmp_path / f"{name}.votes.json"
+        path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_votes_become_rows_in_which_the_chosen_alone_counts(exported, vdesc, tmp_path):
+    document = (Path(__file__).parents[2] / "docs" / "compare-page.md").read_text(encoding="utf-8")
+    written = json.loads(document.partition("```json\n")[2].partition("```")[0])
+    out = tmp_path / "sft.jsonl"
+    code, said, err = vdesc("data", "sft", out, exported("street", written), "--val", 0)
+    assert code == 0, err
+    assert said == f"wrote 1 rows (train 1, val 0, test 0) to {out}, measured by votes\n"
+    (row,) = read_rows(out)
+    (given,) = written["votes"]
+    assert row.candidates == tuple(candidate["text"] for candidate in given["candidates"])
+    assert (row.id, row.similarities, row.best, row.language) == ("street/3", (1.0, 0.0), 0, "en")
+    (fact,) = row.context.evidence
+    assert (fact.kind, fact.value, fact.confidence, fact.details) == ("object", "car", 0.83, {"count": 2})
+
+
+def test_equal_captions_are_one_and_votes_without_a_choice_are_left_out(exported):
+    value = ballot(vote(0, 1, "A dog.", "A cat.", "A cat."), vote(1, 0, "Same.", "Same."), vote(2, 0, "A.", "B."))
+    value["votes"][2]["chosen"] = None
+    found = from_votes([exported("street", value)], ALL)
+    assert [(e.candidates, e.truth) for e in found.examples] == [(("A dog.", "A cat."), ("A cat.",))]
+    assert {reason: reject.examples for reason, reject in found.rejects.items()} == {
+        "fewer than two different candidates": ["street/1"], "no truth for it": ["street/2"],
+    }  # fmt: skip
+    assert [row.similarities for row in judged(found.examples, VOTES)] == [(0.0, 1.0)]
+
+
+def test_each_persons_vote_is_a_row_and_the_last_of_one_person_counts(exported):
+    def of(name, chosen, voter, *texts):
+        return exported(name, ballot(vote(4, chosen, *(texts or ("A.", "B."))), voter=voter))
+
+    files = [of("1", 0, "Kim"), of("2", 1, "Lee"), of("3", 1, ""), of("4", 1, ""), of("5", 1, "Kim ")]
+    files += [of("6", 0, "Kim", "A.", "C."), files[2]]
+    found = from_votes(files, Shares(0.5, 0))
+    assert [e.truth for e in found.examples] == [("B.",)] * 4 + [("A.",)], "other candidates are another question"
+    assert [e.id for e in found.examples] == ["street/4", "street/4#2", "street/4#3", "street/4#4", "street/4#5"]
+    assert len({e.split for e in found.examples}) == 1, "what one learns from the others are not measured on"
+    assert found.rejects["voted anew by the same person"].count == 1
+
+
+def test_votes_on_several_videos_are_divided_whole(exported):
+    votes = [vote(i, 0, "A.", "B.") for i in range(9)]
+    files = [exported(d, ballot(*votes, digest=d * 64, name="a.mp4")) for d in "abcdef"]
+    found = from_votes(files, Shares(0.5, 0))
+    assert len(found.examples) == 54 == len({e.id for e in found.examples})
+    splits = [{e.split for e in found.examples[i : i + 9]} for i in range(0, 54, 9)]
+    assert all(len(split) == 1 for split in splits) and len(set.union(*splits)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is no whole file of votes (it is not JSON): export the votes again"),
+        ("[1]", "is no file of votes: give votes alone"),
+        ("{}", "is no file of votes: give votes alone"),
+        (json.dumps(ballot(version=2)), "holds votes of version 2, this vdesc reads 1: export"),
+        (json.dumps(ballot({"slot": 1})), "is no whole file of votes (votes.0.candidates: Field required)"),
+        (json.dumps(ballot(vote(1, 7, "A.", "B."))), "in slot 1 'plugin@n=7' is chosen, which said nothing there"),
+        (json.dumps(ballot(vote(1, 0, "A.", "B.", evidence=[{"kind": "object"}]))), "no whole file of votes ('value')"),
+        (json.dumps(ballot(video=None)), "is no whole file of votes (video"),
+    ],
+)
+def test_votes_that_cannot_be_read(exported, tmp_path, text, said):
+    good, bad = exported("good", ballot(vote(1, 0, "A.", "B."))), tmp_path / "bad.votes.json"
+    bad.write_text(text)
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        make(tmp_path / "sft.jsonl", Wanted(sources=(good, bad)), "auto", (), lambda done: None)
+    assert "bad.votes.json" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_votes_are_measured_by_nothing_else(exported, tmp_path):
+    good = exported("good", ballot(vote(1, 0, "A.", "B.")))
+    with pytest.raises(SettingsError, match="without --measure"):
+        make(tmp_path / "sft.jsonl", Wanted(sources=(good,)), "tokens", (), lambda done: None)
+    with pytest.raises(InputError, match=r"gone.votes.json cannot be read: No such file"):
+        make(tmp_path / "o", Wanted(sources=(tmp_path / "gone.votes.json",)), "auto", (), lambda done: None)
+    with pytest.raises(InputError, match="no rows could be made"):
+        make(tmp_path / "o", Wanted(sources=(exported("none", ballot()),)), "auto", (), lambda done: None)

@@ -4,7 +4,7 @@ A file of JSON lines, which `vdesc data sft` writes and `vdesc train selector` r
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from .splits import SPLITS
 
 KOREAN = "snunlp/KR-SBERT-V40K-klueNLI-augSTS"
 """The sentence model for Korean, where it is on disk."""
+VOTES = "votes"
+"""The measure of votes: the chosen sentence is true, no other is."""
 NOWHEN = Span(0, 0)
 
 
@@ -28,7 +30,7 @@ class Row:
 
     Args:
         similarities: of each candidate, 0..1, how near it is to the truth.
-        measure: what measured them: `tokens`, or a sentence model.
+        measure: what measured them: `tokens`, a sentence model, or people's `votes`.
     """
 
     id: str
@@ -67,8 +69,8 @@ def judged(examples: Sequence[Example], measure: str) -> list[Row]:
     """A row for each example that is not wrong, by the nearest of its true sentences.
 
     Args:
-        measure: `auto`, `tokens`, or a sentence model by folder or hub id. For `auto` all examples of a language are
-            measured by its sentence model where that is on disk, else by the words that sentences share.
+        measure: `auto`, `tokens`, `VOTES`, or a sentence model by folder or hub id. For `auto` all examples of a
+            language are measured by its sentence model where that is on disk, else by the words that sentences share.
     Raises:
         ModelError: a model was named but cannot be loaded.
     """
@@ -107,6 +109,8 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def _prepared(measure: str, language: str, texts: Sequence[str]) -> tuple[str, Similarity]:
     """The measure's name, and the measure for these texts; see `judged`."""
+    if measure == VOTES:
+        return VOTES, lambda text, true: float(text == true)
     primary = language.lower().split("-")[0]
     if measure == "auto" and primary != "en":
         measure = KOREAN if primary == "ko" else "tokens"
@@ -141,20 +145,25 @@ def _fact(evidence: Evidence) -> dict[str, Any]:
     return {"kind": evidence.kind, "value": evidence.value, "confidence": round(evidence.confidence, 4), **count}
 
 
-def _read(row: dict[str, Any]) -> Row:
-    facts = tuple(
+def context_of(facts: Iterable[Mapping[str, Any]]) -> Context:
+    """Facts {kind, value, confidence, perhaps count} as evidence. Raises `KeyError`, `ValueError`, `TypeError`."""
+    found = (
         Evidence(
             str(fact["kind"]), NOWHEN, str(fact["value"]), float(fact["confidence"]), "sft", None,
             {"count": fact["count"]} if "count" in fact else {},
         )
-        for fact in row.get("evidence", ())
+        for fact in facts
     )  # fmt: skip
+    return Context(tuple(found))
+
+
+def _read(row: dict[str, Any]) -> Row:
     texts, near = tuple(map(str, row["candidates"])), tuple(map(float, row["similarities"]))
     if len(texts) != len(near) or len(set(texts)) < max(2, len(texts)):
         raise ValueError("it needs two or more different candidates, and a similarity of each")
     if row["split"] not in SPLITS:
         raise ValueError(f"its split is '{row['split']}'")
     return Row(
-        str(row["id"]), row["split"], str(row.get("language", "en")), Context(facts), texts, near,
+        str(row["id"]), row["split"], str(row.get("language", "en")), context_of(row.get("evidence", ())), texts, near,
         str(row.get("measure", "")),
     )  # fmt: skip

@@ -11,14 +11,15 @@ from vdesc.errors import InputError, SettingsError
 from vdesc.registry import Registry
 from vdesc.settings import layered
 
-from .sft import judged, write_rows
+from .sft import VOTES, judged, write_rows
 from .sft_sources import Gathering, Seen, from_captioner, from_descriptions
+from .sft_votes import from_votes, is_votes
 from .splits import SPLITS, Shares
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Where examples come from: `captioner` at work on `table`, or descriptions in `sources` beside the `truth`.
+    """Where examples come from: `captioner` at work on `table`, descriptions in `sources` beside the `truth`, or votes.
 
     Args:
         n: candidates of an item.
@@ -48,18 +49,21 @@ def make(out: Path, wanted: Wanted, measure: str, sets: Sequence[str], seen: See
         sets: settings and options of plugins, as in `--set`.
         seen: is told how many items are done.
     Raises:
-        SettingsError: neither a captioner with its table is given, nor descriptions with their truth.
+        SettingsError: neither a captioner with its table is given, nor descriptions with their truth, nor votes.
         InputError: no row could be made.
-        VdescError: see `from_captioner`, `from_descriptions`, `judged`.
+        VdescError: see `from_captioner`, `from_descriptions`, `from_votes`, `judged`.
     """
+    shares, captioned = Shares(wanted.val, wanted.test), wanted.captioner or wanted.table
     if wanted.captioner and wanted.table and not (wanted.sources or wanted.truth):
         gathering = _captioned(wanted, sets, seen)
-    elif wanted.sources and wanted.truth and not (wanted.captioner or wanted.table):
-        shares = Shares(wanted.val, wanted.test)
+    elif wanted.sources and wanted.truth and not captioned:
         gathering = from_descriptions(wanted.sources, wanted.truth, wanted.language, shares)
+    elif any(map(is_votes, wanted.sources)) and measure == "auto" and not captioned:
+        gathering, measure = from_votes(wanted.sources, shares), VOTES
     else:
         raise SettingsError(
-            "give a captioner and its table, as in --captioner clipgpt --data FOLDER, or descriptions and --truth"
+            "give a captioner and its table, as in --captioner clipgpt --data FOLDER, or descriptions and --truth, or "
+            "votes of the page of vdesc compare without --measure"
         )
     said = [
         f"left out: {reason}: {found.count:,} ({', '.join(found.examples)}{', ...' * (found.count > 3)})"

@@ -132,7 +132,8 @@ def text(sources: Sources, folder: Folder, columns: Columns = None, val: Val = 0
 def sft(
     out: Annotated[Path, typer.Argument(help="The file of rows, as sft.jsonl.", show_default=False)],
     sources: Annotated[
-        list[Path] | None, typer.Argument(help="Descriptions: JSON of vdesc, or VideoDescription's files.")
+        list[Path] | None,
+        typer.Argument(help="Votes of the page; or descriptions: JSON of vdesc, or VideoDescription's files."),
     ] = None,
     truth: Annotated[
         Path | None,
