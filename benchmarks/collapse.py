@@ -41,9 +41,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "4 queries": {"queries": 4},
     "64 queries": {"queries": 64},
     "rate / 10": {"rate": 0.1},
-    "plain, rate / 10": {"init": "plain", "rate": 0.1},
+    "plain + rate / 10": {"init": "plain", "rate": 0.1},
     "aligned": {"align": 0.1},
-    "plain, aligned": {"init": "plain", "align": 0.1},
+    "plain + aligned": {"init": "plain", "align": 0.1},
 }
 """By name: settings of the model; `rate` is a factor, `align` the weight of the contrastive loss."""
 

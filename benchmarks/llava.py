@@ -7,26 +7,37 @@ With `--true` CLIP-ViT-L/14-336 and Qwen3-8B in bfloat16 with random weights, on
 classes. Clips have 8 frames. Both sides say as many tokens of the same clips, greedily, and take turns. The limit is
 what the memory's measured speed allows where each step reads the language model's weights and the batch's keys and
 values once. A training step is stage 1: projector learned, language model frozen, gradient checkpointing. Without
-cached features the frames, ready as tensors, pass the tower in each step; reading photos would come on top.
+cached features the frames pass the tower in each step: "tower" has them as tensors; "photos" reads JPEGs of 640 x 480
+in the same process (beside a GPU others read). Memory is the most that is held at once: on a GPU by tensors, else by
+the process, weights and libraries included. With `--threads 1` on a CPU the processor's time is counted, which other
+programs slow less.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 import vdesc  # noqa: F401 - before transformers: readies a torchvision that was built for another torch
+from PIL import Image
 from torch import Tensor
 from vdesc.prompts import instruction
 from vdesc_clipgpt.words import numbered_tokenizer
 from vdesc_llava import checkpoint
 from vdesc_llava.config import LlavaConfig
 from vdesc_llava.model import LlavaModel
+from vdesc_llava.training.clips import Pixels
+from vdesc_training.table import Item
 
 TRUE: dict[str, Any] = dict(
     tower_config=dict(
@@ -58,7 +69,12 @@ def built(projector: str, sizes: dict[str, Any], device: str, like: LlavaModel |
     """A model with random weights; tower and LLM are those of another model, where there is one."""
     values, vocabulary = dict(sizes), sizes["llm_config"]["vocab_size"]
     side = sizes["tower_config"]["image_size"]
-    config = LlavaConfig(projector=projector, image=dict(size=side), template="plain", **values)
+    config = LlavaConfig(
+        projector=projector,
+        image=dict(size=side, resize="squash", mean=[0.5] * 3, std=[0.25] * 3),
+        template="plain",
+        **values,
+    )
     words = numbered_tokenizer(vocabulary)
     if like is not None:
         made = LlavaModel(config, like.tower, like.llm, words)
@@ -76,13 +92,14 @@ def clips(model: LlavaModel, count: int) -> Tensor:
 
 
 def seconds(work: Callable[[], object], device: str) -> float:
+    clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     if device == "cuda":
         torch.cuda.synchronize()
-    start = time.perf_counter()
+    start = clock()
     work()
     if device == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def alone(model: LlavaModel, features: Tensor, tokens: int) -> None:
@@ -93,6 +110,25 @@ def alone(model: LlavaModel, features: Tensor, tokens: int) -> None:
         with torch.inference_mode():
             embeds, mask, _ = model._spliced(clip[None], None, None, ids, None)
             model.llm.generate(inputs_embeds=embeds, attention_mask=mask, **how)
+
+
+def forget_peak(device: str) -> None:
+    """The peak of memory is counted anew from here."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    elif sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)  # else what a side no longer needs counts for the other
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak(device: str) -> int:
+    """Bytes: the most that was held on the GPU, or of main memory by the process; 0 where it is not known."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if sys.platform != "linux":
+        return 0
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
 
 
 def bandwidth(device: str) -> float:
@@ -137,8 +173,22 @@ def say(model: LlavaModel, batch: int, tokens: int, rounds: int, device: str) ->
     )
 
 
-def train(model: LlavaModel, batch: int, rounds: int, device: str) -> None:
-    """Prints seconds a step and peak memory, features cached and not."""
+def photographed(folder: Path, count: int, frames: int) -> list[Item]:
+    """Clips of JPEGs of 640 x 480, as `vdesc data` leaves them."""
+    chance = np.random.default_rng(0)
+    items = []
+    for i in range(count):
+        names = tuple(f"{i}-{k}.jpg" for k in range(frames))
+        for name in names:
+            coarse = Image.fromarray(chance.integers(0, 256, (60, 80, 3), np.uint8))
+            coarse.resize((640, 480), Image.Resampling.BICUBIC).save(folder / name, quality=90)
+        items.append(Item(str(i), names, "train", (CAPTION,)))
+    return items
+
+
+def train(model: LlavaModel, batch: int, rounds: int, device: str, folder: Path) -> None:
+    """Prints seconds a step and peak memory: features cached, or made of tensors, or of photos."""
+    items, read = photographed(folder, batch, model.config.frames), Pixels(folder, model)
     prompt, answer = model.prompt_ids(ASKED), model.answer_ids(CAPTION)
     ids = torch.tensor([prompt + answer] * batch)
     labels = ids.masked_fill(torch.arange(ids.shape[1]) < len(prompt), -100)
@@ -157,29 +207,27 @@ def train(model: LlavaModel, batch: int, rounds: int, device: str) -> None:
         descent.step()
 
     sides: dict[str, Callable[[], None]] = {
-        "cached": lambda: step(features=stored.to(device)), "not cached": lambda: step(pixels=pixels),
+        "cached": lambda: step(features=stored.to(device)), "tower": lambda: step(pixels=pixels),
+        "photos": lambda: step(pixels=torch.stack([read.plain(item) for item in items])),
     }  # fmt: skip
     took: dict[str, list[float]] = {side: [] for side in sides}
-    peak = dict.fromkeys(sides, 0)
+    most = dict.fromkeys(sides, 0)
     for timed in (False, *[True] * rounds):
         for side, work in sides.items():
-            if device == "cuda":
-                torch.cuda.reset_peak_memory_stats()
+            forget_peak(device)
             spent = seconds(work, device)
             if timed:
                 took[side].append(spent)
-            if device == "cuda":
-                peak[side] = max(peak[side], torch.cuda.max_memory_allocated())
+                most[side] = max(most[side], peak(device))
     model.eval()
     model.llm.gradient_checkpointing_disable()
-    ratios = [plain / cached for cached, plain in zip(*took.values(), strict=True)]
-    told = {side: f"{statistics.median(values):7.3f} s" for side, values in took.items()}
-    if device == "cuda":
-        told = {side: f"{text}, {peak[side] / 2**30:.1f} GiB" for side, text in told.items()}
-    print(
-        f"{model.config.projector:13} a step of {batch} clips: cached {told['cached']}, not cached "
-        f"{told['not cached']}: {statistics.median(ratios):.2f}x   (rounds: {', '.join(f'{r:.2f}' for r in ratios)})"
-    )
+    for side in sides:
+        ratios = [plain / cached for cached, plain in zip(took["cached"], took[side], strict=True)]
+        print(
+            f"{model.config.projector:13} a step of {batch} clips, {side:7}{statistics.median(took[side]):7.3f} s, "
+            f"{most[side] / 2**30:.2f} GiB: {statistics.median(ratios):.2f}x cached   (rounds: "
+            f"{', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+        )
 
 
 def main() -> None:
@@ -202,7 +250,8 @@ def main() -> None:
         if asked.only != "train":
             say(model, asked.batch, asked.tokens, asked.rounds, device)
         if asked.only != "say":
-            train(model, asked.batch, asked.rounds, device)
+            with TemporaryDirectory() as folder:
+                train(model, asked.batch, asked.rounds, device, Path(folder))
 
 
 if __name__ == "__main__":

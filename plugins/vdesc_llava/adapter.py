@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def adapt(model: LlavaModel, lora: dict[str, Any] | None = None) -> None:
         ModelError: the LLM has no such layers, or `lora` has another key.
         MissingExtra: peft is not installed.
     """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # which peft imports, and which tells what it lacks
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:

@@ -10,34 +10,14 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
 from vdesc import MissingExtra, ModelError
-from vdesc.hub import model_folder
 
 from .config import LlavaConfig, base_config, width
 from .pixels import settings_of
+from .places import PARTS, base_folder
 from .quiet import quietly
 from .tower import vision_config
 
-PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
-PARTS = ("tower", "llm")
 WORDS = ("tokenizer.json", "tokenizer_config.json")
-
-
-def inside(name: str, folder: Path | None) -> bool:
-    """Whether a base lies in the model's own folder."""
-    return bool(name and folder and not Path(name).is_absolute() and (folder / name).is_dir())
-
-
-def base_folder(name: str, part: str, folder: Path | None = None) -> Path:
-    """The folder of a base, looked up in the model's own `folder` first. Raises `ModelError`, naming the part."""
-    if not name:
-        raise ModelError(f"llava: the config names no {part}: give a folder or a hub id as {part}")
-    if folder is not None and inside(name, folder):
-        return folder / name
-    try:
-        return model_folder(name, "llava", PATTERNS)
-    except ModelError as error:
-        told = str(error).removeprefix("llava: ")
-        raise ModelError(f"llava: the model's {part} '{name}' is not at hand: {told}") from error
 
 
 def fitted(config: LlavaConfig, folder: Path | None = None, tower: bool = True) -> None:

@@ -12,9 +12,10 @@ from vdesc import ModelError, OutputError, write_atomic
 from vdesc.hub import model_folder
 
 from .adapter import adapt, plain_weights, read_adapter, save_adapter
-from .bases import PARTS, base_folder, fitted, inside, load_llm, load_tokenizer
+from .bases import fitted, load_llm, load_tokenizer
 from .config import LlavaConfig
 from .model import LlavaModel
+from .places import PARTS, PATTERNS, base_folder, inside
 from .quiet import quietly
 from .tower import load_tower
 from .weights import compare
@@ -22,7 +23,6 @@ from .weights import compare
 PROJECTOR = "projector.safetensors"
 UNMERGEABLE = "llava: an adapter cannot be merged into weights of 4 or 8 bits: ask for merge or bits alone"
 OURS = ("projector.", "positions.")
-FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 
 
 def new(
@@ -108,7 +108,7 @@ def load(
         ModelError: in one sentence, what is missing or does not fit.
         MissingExtra: see `new`.
     """
-    folder = model_folder(str(folder), "llava", FILES)
+    folder = model_folder(str(folder), "llava", PATTERNS)
     config = read_config(folder)
     if merge and bits and config.lora:
         raise ModelError(UNMERGEABLE)

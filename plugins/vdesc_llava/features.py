@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from vdesc import Cache, Keyframe, Picture, Slot
+from vdesc import Cache, Picture, Slot
 from vdesc.cache import key
 from vdesc.files import digest
 
@@ -36,9 +36,9 @@ class Clip:
     times: tuple[float, ...]
 
 
-def spread(keyframes: Sequence[Keyframe], frames: int) -> list[Keyframe]:
-    """So many keyframes, evenly spread in order; repeated where there are fewer."""
-    return [keyframes[(2 * i + 1) * len(keyframes) // (2 * frames)] for i in range(frames)]
+def spread(found: Sequence[Any], frames: int) -> list[Any]:
+    """So many of the frames found, evenly spread in order; repeated where there are fewer. In training as here."""
+    return [found[(2 * i + 1) * len(found) // (2 * frames)] for i in range(frames)]
 
 
 class Features:

@@ -16,9 +16,10 @@ from torch import Tensor
 from vdesc import ModelError, OutputError
 
 from . import projectors
-from .bases import base_folder, llm_config, plain
+from .bases import llm_config, plain
 from .checkpoint import PROJECTOR, write
 from .config import LlavaConfig
+from .places import base_folder
 from .tower import vision_config
 from .weights import compare
 

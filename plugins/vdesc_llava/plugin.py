@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 from vdesc import Candidate, ModelError, PluginError, Slot
-from vdesc.files import digest
 from vdesc.hub import model_folder
 from vdesc.prompted import Answer, Prompted
+
+from .places import PATTERNS, identity
 
 if TYPE_CHECKING:
     from .features import Clip
 
-PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 AGAIN = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.1}
 """How a slot is asked again: drawn, from not too far down, and pushed out of a loop."""
 
@@ -60,7 +59,7 @@ class Llava(Prompted):
         from .features import Features
 
         self.model = checkpoint.load(folder, device, self.options.bits, merge=self.options.bits is None)
-        self.features = Features(self.model, [self._digest()])
+        self.features = Features(self.model, [self._identity()])
 
     def close(self) -> None:
         """Lets the model go."""
@@ -68,8 +67,8 @@ class Llava(Prompted):
         self.__dict__.pop("features", None)
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the model's own files, and of the file of prompts. Raises `ModelError`, `InputError`."""
-        return self._digest() + super().fingerprint()
+        """A digest of the files of model, bases and prompts (`places.identity`). Raises `ModelError`, `InputError`."""
+        return self._identity() + super().fingerprint()
 
     @property
     def style(self) -> str:
@@ -140,11 +139,8 @@ class Llava(Prompted):
             )
         return model_folder(self.options.model, "llava", PATTERNS)
 
-    def _digest(self) -> str:
-        """The SHA-256 of all files of the model's folder that are read."""
+    def _identity(self) -> str:
+        """What the model's files are, and its bases'."""
         if not hasattr(self, "_known"):
-            folder, whole = self._folder(), hashlib.sha256()
-            for path in sorted(path for pattern in PATTERNS for path in folder.rglob(pattern)):
-                whole.update(f"{path.relative_to(folder).as_posix()} {digest(path)}\n".encode())
-            self._known = whole.hexdigest()
+            self._known = identity(self._folder())
         return self._known

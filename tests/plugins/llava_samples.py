@@ -48,6 +48,9 @@ LLMS: dict[str, dict[str, Any]] = {
     ),
     "phi3": dict(model_type="phi3", **_WORDS),
     "phi": dict(model_type="phi", **_WORDS | dict(num_key_value_heads=4)),
+    "exaone4": dict(
+        model_type="exaone4", sliding_window=8, layer_types=["sliding_attention", "full_attention"], **_WORDS
+    ),
 }  # fmt: skip
 IMAGE = dict(size=SIDE, resize="squash", mean=[0.5] * 3, std=[0.25] * 3)
 PROJECTORS: dict[str, dict[str, Any]] = {

@@ -46,7 +46,7 @@ def ending(model: LlavaModel, bias: float) -> LlavaModel:
 
 
 @pytest.mark.parametrize("how", HOWS)
-@pytest.mark.parametrize("llm", ["qwen3", "gemma3", "phi3"])
+@pytest.mark.parametrize("llm", ["qwen3", "gemma3", "phi3", "exaone4"])
 def test_a_batch_says_what_each_says_alone(llm: str, how: str) -> None:
     model, features = ending(samples.model("perceiver", llm=llm), 2.0), samples.features(3)
     together = model.generate(features, ASK, **HOWS[how])
@@ -69,7 +69,8 @@ def test_a_cache_of_fixed_length_changes_nothing(llm: str, how: str) -> None:
 
 def test_a_cache_of_fixed_length_is_for_llms_that_forget_nothing() -> None:
     assert {llm for llm in samples.LLMS if StaticSteps.fits(samples.model(llm=llm).llm)} == set(samples.LLMS) - {
-        "gemma3"
+        "gemma3",
+        "exaone4",
     }
 
 

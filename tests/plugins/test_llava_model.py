@@ -46,7 +46,7 @@ def test_the_loss_is_that_of_rows_made_by_hand(llm: str) -> None:
     torch.testing.assert_close(loss, wanted)
 
 
-@pytest.mark.parametrize("llm", ["qwen3", "gemma3", "phi"])
+@pytest.mark.parametrize("llm", ["qwen3", "gemma3", "phi", "exaone4"])
 @pytest.mark.parametrize("projector", ["linear", "perceiver"])
 def test_padding_changes_nothing_on_either_side(llm: str, projector: str) -> None:
     model, features = samples.model(projector, llm=llm), samples.features(3)

@@ -14,7 +14,7 @@ from vdesc.fakes import small_video
 from vdesc.pipeline import Engine
 from vdesc.registry import Registry
 from vdesc.testing import assert_contract
-from vdesc_llava import checkpoint
+from vdesc_llava import checkpoint, places
 from vdesc_llava.features import Features, spread
 from vdesc_llava.model import LlavaModel, Said
 from vdesc_llava.plugin import Llava
@@ -287,6 +287,33 @@ def test_the_fingerprint_is_that_of_the_files(tmp_path: Path, speaker: Path) -> 
     (path / "adapter").mkdir()
     (path / "adapter" / "adapter_config.json").write_text("{}")
     assert len({first, second, print_of(), print_of(styles=str(styles))}) == 4
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_base_that_changed_gives_no_captions_of_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    """Weights of gigabytes are known by their header, size and time; the rest by what is in it."""
+    path = samples.folder(tmp_path / "model")
+    monkeypatch.setattr(places, "LARGE", 1 if large else 2**26)
+
+    def now() -> str:
+        return Llava(Llava.Options(model=str(path))).fingerprint()
+
+    seen = [now()]
+    assert now() == seen[0]
+    for part in ("tower-clip", "llm-qwen3"):
+        weights = tmp_path / "model-bases" / part / "model.safetensors"
+        whole = bytearray(weights.read_bytes())
+        whole[-1] ^= 1
+        weights.write_bytes(whole)
+        seen.append(now())
+    tokenizer = tmp_path / "model-bases" / "llm-qwen3" / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + " ")
+    assert len({*seen, now()}) == 4
+    shutil.rmtree(tmp_path / "model-bases" / "tower-clip")
+    with pytest.raises(ModelError, match=r"the model's tower .* is not at hand"):
+        now()
 
 
 def test_an_adapter_is_merged_and_says_the_same(tmp_path: Path) -> None:

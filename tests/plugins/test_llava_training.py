@@ -1,6 +1,8 @@
 """Training llava: what a batch holds, what learns, what is kept, and that the model ends its captions."""
 
 import json
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from llava_tables import recipe, table
 from safetensors.torch import load_file
 from vdesc import PluginError
 from vdesc_llava import checkpoint
+from vdesc_llava.features import Features
 from vdesc_llava.training import LlavaTrainer
 from vdesc_llava.training.clips import Clips, Pixels, collator, cut, encoded, longest, times
 from vdesc_llava.training.contrast import contrast
@@ -18,6 +21,7 @@ from vdesc_llava.training.extraction import stored
 from vdesc_llava.training.train import train
 from vdesc_llava.training.trainer import LlavaCaptionTrainer, joint
 from vdesc_llava.training.tuning import groups, learned_names, tune
+from vdesc_training.captioning import slots_of
 from vdesc_training.metrics import meteor
 from vdesc_training.resume import checkpoints
 from vdesc_training.table import Item, read_table
@@ -79,6 +83,26 @@ def test_times_are_seconds_from_where_the_item_starts():
     assert times(Item("a", names, "train", ("x",), "v", (1000, 3000)), 2).tolist() == [0.0, 1.5]
     assert times(Item("a", names, "train", ("x",), "v"), 4).tolist() == [1.0, 1.0, 2.5, 2.5]
     assert times(Item("a", ("images/007.jpg",), "train", ("x",)), 1).tolist() == [0.5]
+    assert times(Item("a", (), "train", ("x",), "v"), 2).tolist() == [0.25, 0.75]  # features came with the table
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("span", [None, (500, 3000), (700, 800)])
+def test_a_clip_is_seen_in_training_as_in_use(data: Path, count: int, span: tuple[int, int] | None):
+    """Of three frames asked for: which are there, repeated or left out alike, and when they are."""
+    model, (first, *_) = samples.model(), read_table(data)
+    shown = Item("a", (first.images * 3)[:count], "test", ("x",), "v", span)
+    names = [f"frames/a/{500 * i:08}.png" for i in range(count)]
+    for name, image in zip(names, shown.images, strict=True):
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).write_bytes((data / image).read_bytes())
+    item = replace(shown, images=tuple(names))
+    before, used = slots_of(data, [replace(item, id="b"), item])
+    (clip,) = Features(model, []).of([used])
+    assert torch.equal(torch.tensor(clip.times), times(item, model.config.frames))
+    assert torch.equal(clip.features, model.encode(Pixels(data, model).plain(item)[None])[0].half())
+    assert used.span.start == before.span.end and all(used.span.contains(frame.at) for frame in used.keyframes)
+    assert not span or used.span.end - used.span.start >= span[1] - span[0]
 
 
 def test_cached_features_equal_live_ones(data: Path):
@@ -200,6 +224,19 @@ def test_stage_one_leaves_the_llm_as_it_was(tmp_path: Path, data: Path):
     assert any(value.any() for name, value in last.items() if "lora_B" in name)
     assert not (best / "llm").exists() and not (best / "tower").exists()  # they have names
     assert checkpoint.load(best).config.llm == str(llm)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+def test_adapters_learn_on_four_bits(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
+    wide = samples.LLMS["qwen3"] | dict(hidden_size=128, intermediate_size=256)
+    monkeypatch.setitem(samples.LLMS, "qwen3", wide)
+    tower, llm = samples.bases(tmp_path / "bases")
+    stages = [{"learn": "lora", "epochs": 1, "rate": 1e-3}]
+    what = recipe(tower=str(tower), llm=str(llm), model={"tower_config": {}, "llm_config": {}}, stages=stages, bits=4)
+    best = train(what, data, tmp_path / "run")
+    state = load_file(best / "adapter/adapter_model.safetensors")
+    assert all(value.any() for name, value in state.items() if "lora_B" in name)
+    assert checkpoint.load(best, bits=4).llm.is_loaded_in_4bit
 
 
 # ---- what is chosen

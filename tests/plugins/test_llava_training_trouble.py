@@ -32,7 +32,7 @@ def changed(data: Path, change: Any) -> None:
 # ---- recipes
 
 
-@pytest.mark.parametrize("name", ["linear", "mlp2x", "perceiver", "c_abstractor", "korean", "tiny-cpu"])
+@pytest.mark.parametrize("name", ["linear", "mlp2x", "perceiver", "c_abstractor", "korean", "fsdp", "tiny-cpu"])
 def test_the_recipes_that_ship_can_be_read(name: str):
     stages = read_recipe(LlavaTrainer.Recipe, "llava", name).of_stages
     assert [stage.learn for stage in stages][1:] == ["lora"] and all(stage.stages == ({},) for stage in stages)
@@ -63,6 +63,7 @@ def test_a_recipe_that_makes_no_sense_is_a_sentence(changes: dict[str, Any], wor
         ({"model": {"projektor": "linear"}}, SettingsError, "no setting 'projektor' .did you mean 'projector'"),
         ({"model": {"projector": "magic"}}, ModelError, "unknown projector 'magic'"),
         ({"model": {"llm_config": {}}}, ModelError, "names no llm: give llm, or model.llm_config for a random one"),
+        ({"attention": "flash_attention_2"}, SettingsError, "is not to be had here: set attention to sdpa"),
         ({"tower": "no/such-tower"}, ModelError, "tower 'no/such-tower' .*not at hand"),
         ({"metric": "meteor"}, SettingsError, "no validation score 'meteor' .did you mean 'meteor_exact'"),
         ({"features": "clip"}, InputError, "the features in .*clip are not there"),
@@ -80,12 +81,12 @@ def test_four_bits_without_bitsandbytes_are_a_sentence(data: Path, tmp_path: Pat
         LlavaTrainer().train(recipe(bits=4, stages=[{"learn": "lora"}]), data, tmp_path / "run")
 
 
-def test_a_model_divided_among_gpus_is_refused_before_anything_is_loaded(
+def test_a_model_that_accelerate_would_divide_is_refused_before_anything_is_loaded(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(
-        SettingsError, match=r"the whole model on each GPU: launch it with configs/llava/accelerate-ddp"
+        SettingsError, match=r"launch it with configs/llava/accelerate-ddp\.yaml, and set shard to true"
     ):
         train(recipe(**SHORT), data, tmp_path / "run")
 

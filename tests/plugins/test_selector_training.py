@@ -208,25 +208,26 @@ def test_subsets_and_strangers():
     assert lessons[3, 2] == lessons[3, 2]
 
 
-def test_a_guide_goes_over_to_the_truth(monkeypatch):
+def test_a_guide_takes_in_agreement_and_then_gives_way_to_the_truth(monkeypatch):
     monkeypatch.setattr(guide, "similarity", lambda name: similarity("tokens"))
-    some = rows(6, 0)
+    some = [replace(row, candidates=("A dog runs.", "A dog sits.", "A car.")) for row in rows(30, 0)]
     told = guide.guides(some)
     lessons = Questions(some, judge(), recipe(guided=0.5, epochs=20), told)
     seen = [lessons._guided(1, epoch).similarities for epoch in (0, 3, 4, 7, 10)]
-    assert seen[:2] == [told[1].words] * 2 and seen[2] == told[1].agree
-    assert seen[3] == pytest.approx([(a + b) / 2 for a, b in zip(told[1].agree, some[1].similarities, strict=True)])
-    assert lessons._guided(1, 10) is some[1] and seen[4] == some[1].similarities
+    assert seen[:3] == [told[1].words] * 3
+    assert seen[3] == pytest.approx([(a + b) / 2 for a, b in zip(told[1].words, told[1].all, strict=True)])
+    assert told[1].words != told[1].all and lessons._guided(1, 10) is some[1]
 
 
 def test_a_guide_knows_good_words_and_what_agrees(monkeypatch):
     monkeypatch.setattr(guide, "similarity", lambda name: similarity("tokens"))
-    texts = ("A dog runs there.", "A dog runs.", "Snow falls.")
-    (told, _) = guide.guides([replace(row, candidates=texts, similarities=(0.1, 0.1, 0.9)) for row in rows(2, 0)])
-    assert told.agree[2] == min(told.agree) and told.words[2] == max(told.words)
-    assert statistics.pstdev(told.words) == pytest.approx(guide.SPREAD)
-    (same,) = guide.guides([replace(rows(1, 0)[0], similarities=(0.5, 0.5, 0.5))])
-    assert same.words == (0.5, 0.5, 0.5)
+    good = [replace(row, candidates=("A dog.", "A cat."), similarities=(0.1, 0.9)) for row in rows(30, 0)]
+    lone = ("Xa yb zc.", "Xa yb wd.", "Ve uf tg.")  # words too rare to count
+    agreed = [replace(row, candidates=lone, similarities=(0.8, 0.8, 0.2)) for row in rows(9, 0)]
+    first, *_, last = guide.guides(good + agreed)
+    assert first.words[1] > 0.5 > first.words[0] and last.words == (0.5, 0.5, 0.5)
+    assert last.all[0] == pytest.approx(last.all[1]) and last.all[1] > 0.5 > last.all[2]
+    assert statistics.pstdev(first.words) == pytest.approx(guide.SPREAD)
 
 
 def test_too_many_candidates_lose_their_worst():

@@ -43,6 +43,7 @@ class Asked:
         tokenizer, language, bertscore, device: see `How`; a language of None is the captioner's, or English.
         out: the folder for results, or None.
         drawn: whether captions are drawn on the photos.
+        fresh: whether captions that an earlier call kept are made again.
     """
 
     split: str = "test"
@@ -53,6 +54,7 @@ class Asked:
     device: str = "auto"
     out: Path | None = None
     drawn: bool = False
+    fresh: bool = False
 
     def how(self, settings: Settings, language: str = "", judges: Sequence[dict[str, Any]] = ()) -> How:
         """How captions are measured, where their language turned out to be `language`. Raises `SettingsError`.
@@ -65,6 +67,18 @@ class Asked:
         options = {judge["name"]: "".join(f"{k}={v} " for k, v in judge["options"].items()) for judge in judges}
         names = {name: f"mean of the ranker's scores; {text}".strip("; ") for name, text in options.items()}
         return How(self.tokenizer, spoken, settings.ranking.similarity, self.bertscore, where, names)
+
+
+class Kept(Cache):
+    """The engine's cache, which knows whether anything was `found` in it: who has changed a plugin's code must know."""
+
+    found = False
+
+    def get(self, part: str, key: str) -> Any | None:
+        """The value stored under a key, or None."""
+        value = super().get(part, key)
+        self.found |= value is not None
+        return value
 
 
 def of_captioner(captioner: str, rankers: Sequence[str], data: Path, n: int, asked: Asked) -> Evaluation:
@@ -85,10 +99,11 @@ def of_captioner(captioner: str, rankers: Sequence[str], data: Path, n: int, ask
     flags = dict(plugins=[captioner, *rankers], formats=[], device=asked.device, language=asked.language)
     settings = layered(flags=flags, sets=sets)
     asked.how(settings)  # so that a mistake is told before the work, not after
-    crew, items = Crew(settings, registry, Cache()), read_items(data, asked.split)
+    kept, items = Kept(enabled=not asked.fresh), read_items(data, asked.split)
+    crew = Crew(settings, registry, kept)
     try:
         for worker in (*crew.captioners, *crew.rankers):
-            crew.ready(worker).cache = None  # a data set's features would fill the disk
+            worker.cache = None  # a data set's features would fill the disk; what is said of it does not
         with _progress(f"{name} on {data.resolve().name}", len(items)) as report:
             gathered = caption(crew, data, items, n, report)
         made = {
@@ -99,7 +114,9 @@ def of_captioner(captioner: str, rankers: Sequence[str], data: Path, n: int, ask
             "asked_for": n,
             "data": {"folder": data.resolve().name, "sha256": digest(data / TABLE), "split": asked.split},
         }
-        _tell(f"{finding.source}: {finding.message}" for finding in crew.captioners[0].findings)
+        _tell(f"{finding.source}: {finding.message}" for finding in gathered.findings)
+        if kept.found:
+            _tell(["what an earlier call of the same captioner made was taken from the cache: --fresh makes it again"])
     finally:
         crew.close()
     return _evaluated(gathered, data, settings, asked, made)

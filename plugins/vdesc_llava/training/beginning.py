@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from transformers.utils import is_flash_attn_2_available
 from vdesc import ModelError, SettingsError
 from vdesc.errors import nearest
 
-from ..adapter import adapt
-from ..bases import load_llm
 from ..checkpoint import new
 from ..config import LlavaConfig
 from ..model import LlavaModel
-from ..tower import load_tower
+from ..places import PARTS
 from .recipe import Recipe
+from .sharding import shard
 
 END, PAD = "<|end|>", "<|pad|>"
 
@@ -25,55 +25,40 @@ def begin(recipe: Recipe, captions: Iterable[str], device: str) -> LlavaModel:
     Args:
         captions: of the training split; an LLM from scratch learns its vocabulary from them.
     Raises:
-        SettingsError: a model has no such setting.
+        SettingsError: a model has no such setting, or `shard` or `attention` asks for what there is not.
         ModelError: a base is missing, or does not fit.
     """
     known = inspect.signature(LlavaConfig.__init__).parameters.keys() - {"self", "kwargs"}
     for name in recipe.model.keys() - known:
         raise SettingsError(f"a llava model has no setting '{name}' ({nearest(name, known)})")
+    if recipe.attention == "flash_attention_2" and not is_flash_attn_2_available():
+        raise SettingsError(
+            "attention flash_attention_2 needs a GPU and the package flash-attn, and is not to be had here: set "
+            "attention to sdpa"
+        )
     lora = recipe.lora.model_dump(mode="json") if recipe.adapted else None
-    config = LlavaConfig(**recipe.model | {"tower": recipe.tower, "llm": recipe.llm})
-    dtype = _dtype(recipe)
-    if recipe.tower and recipe.llm:
-        config.lora = lora
-        return new(config, device, bits=recipe.bits, dtype=dtype, attention=recipe.attention)
-    model = _from_scratch(recipe, config, captions, device, dtype)
-    if lora:
-        adapt(model, lora)
-    return model.eval()
-
-
-def _from_scratch(
-    recipe: Recipe, config: LlavaConfig, captions: Iterable[str], device: str, dtype: torch.dtype
-) -> LlavaModel:
-    """A model of which at least one base has random weights."""
-    from ..bases import base_folder, load_tokenizer
-    from ..bases import llm_config as read_llm
-    from ..pixels import settings_of
-    from ..tower import vision_config
-
-    for base in ("tower", "llm"):
-        if not getattr(recipe, base) and not getattr(config, f"{base}_config"):
+    config = LlavaConfig(**recipe.model | {"tower": recipe.tower, "llm": recipe.llm, "lora": lora})
+    for base in PARTS:
+        if not getattr(config, base) and not getattr(config, f"{base}_config"):
             raise ModelError(f"the recipe names no {base}: give {base}, or model.{base}_config for a random one")
-    if recipe.tower:
-        place = base_folder(recipe.tower, "tower")
-        seen = vision_config(place)
-        config.tower_config = seen.to_diff_dict() | {"model_type": seen.model_type}
-        config.image = settings_of(place, seen) | recipe.model.get("image", {})
-    if recipe.llm:
-        tokenizer, read = load_tokenizer(config), read_llm(base_folder(recipe.llm, "llm"))
-        config.llm_config = read.to_diff_dict() | {"model_type": read.model_type}
-    else:
-        tokenizer = learned(captions, recipe.vocabulary)
-        end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-        ends = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": pad}
-        config.llm_config |= {"vocab_size": len(tokenizer), **ends}
+    tokenizer = None if recipe.llm else _speaking(config, captions, recipe.vocabulary)
+    how: dict[str, Any] = dict(bits=recipe.bits, dtype=_dtype(recipe), attention=recipe.attention)
     try:
-        tower: Any = load_tower(recipe.tower or config.tower_config, device, dtype)
-        llm = load_llm(config, device, bool(recipe.llm), recipe.bits, dtype, recipe.attention)
+        model = new(config, "cpu" if recipe.shard else device, tokenizer=tokenizer, **how)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the model that the recipe describes cannot be built: {error}") from error
-    return LlavaModel(config, tower, llm, tokenizer).to(device)
+    if recipe.shard:
+        shard(model, torch.device(device))
+    return model
+
+
+def _speaking(config: LlavaConfig, captions: Iterable[str], size: int) -> Any:
+    """The tokenizer of an LLM from scratch, which the LLM's config then knows."""
+    tokenizer = learned(captions, size)
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    ends = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": pad}
+    config.llm_config = config.llm_config | {"vocab_size": len(tokenizer), **ends}
+    return tokenizer
 
 
 def learned(captions: Iterable[str], size: int) -> Any:

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from vdesc_training.captioning import moments
 from vdesc_training.features import FeatureStore
-from vdesc_training.lessons import Lessons, opened, spread
+from vdesc_training.lessons import Lessons, opened
 from vdesc_training.table import Item
 
+from ..features import spread
 from ..model import LlavaModel
 from ..pixels import fit, tensor
-
-SHOWN = 1.0  # seconds that a clip without a video lasts, as `vdesc eval` has it
 
 
 class Pixels:
@@ -69,13 +69,10 @@ class Clips(Lessons):
 
 
 def times(item: Item, frames: int) -> Tensor:
-    """Seconds (frames,) of an item's frames from where it starts; photos that are no video share `SHOWN` of them."""
-    if item.video and all(Path(name).stem.isdecimal() for name in item.images):
-        start = item.span[0] if item.span else 0
-        seconds = [max(0, int(Path(name).stem) - start) / 1000 for name in item.images]
-    else:
-        seconds = [(i + 0.5) * SHOWN / len(item.images) for i in range(len(item.images))]
-    return torch.tensor(spread(seconds, frames))
+    """Seconds (frames,) of an item's frames from where it starts; a clip without pictures has them evenly."""
+    length, at = moments(item)
+    at = at or tuple((2 * i + 1) * length // (2 * frames) for i in range(frames))
+    return torch.tensor([moment / 1000 for moment in spread(at, frames)])
 
 
 def encoded(captions: Sequence[Sequence[str]], model: LlavaModel) -> list[list[list[int]]]:

@@ -25,6 +25,7 @@ class Recipe(CaptionRecipe):
 
     trainer: ClassVar[str] = "llava"
     places: ClassVar[tuple[str, ...]] = ("tower", "llm")
+    free: ClassVar[tuple[str, ...]] = (*CaptionRecipe.free, "shard")
 
     tower: str = Field(
         "", description="The vision tower, by folder or hub id; unset: random, as model.tower_config says."
@@ -60,6 +61,10 @@ class Recipe(CaptionRecipe):
     checkpointing: bool = Field(
         False, description="Compute activations anew in the backward pass: less memory, slower."
     )
+    shard: bool = Field(
+        False, description="Divide the LLM's weights among the processes of accelerate launch (FSDP): for an LLM that "
+        "is too large for one GPU.",
+    )  # fmt: skip
     instruction: str = Field("", description="What the model is asked; unset: as its style and language say.")
     whole: float = Field(
         0.995, gt=0, le=1, description="The longest caption learned is so long that this share of all is whole."
@@ -94,7 +99,17 @@ class Recipe(CaptionRecipe):
                 raise ValueError(f"stage {number} cannot have '{name}' of its own ({nearest(name, STAGED)})")
         if any(stage.learn == "all" for stage in self.of_stages) and self.bits:
             raise ValueError("weights of 4 or 8 bits cannot learn: set learn to projector or lora, or unset bits")
+        if self.shard:
+            self._divisible()
         return self
+
+    def _divisible(self) -> None:
+        if not self.llm or any(stage.learn == "all" for stage in self.of_stages):
+            raise ValueError("shard divides an LLM that is fixed: name an llm, and set learn to projector or lora")
+        if self.bits:
+            raise ValueError("weights of 4 or 8 bits cannot be divided: unset bits or shard")
+        if any(stage.captions != 1 for stage in self.of_stages):
+            raise ValueError("shard needs as many captions of each item: set captions to 1")
 
     @cached_property
     def of_stages(self) -> tuple["Recipe", ...]:

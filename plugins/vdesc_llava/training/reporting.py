@@ -30,7 +30,8 @@ def write_report(recipe: Recipe, data: Path, items: Sequence[Item], out: Path) -
         folder = out / f"stage-{number}"
         kept = checkpoints(folder)
         history = json.loads((kept[0] / STATE).read_text(encoding="utf-8"))["log_history"] if kept else []
-        parts.append(Part(f"Stage {number}: {stage.learn}", history))
+        added = f" (in training, the loss has {stage.align:g} times the contrast added)" if stage.align else ""
+        parts.append(Part(f"Stage {number}: {stage.learn}{added}", history))
         if said := sorted((folder / SAID).glob("*.json")):
             last[f"stage {number}"] = json.loads(said[-1].read_text(encoding="utf-8"))
     shown = items[:: max(1, len(items) // SAMPLES)][:SAMPLES]

@@ -25,6 +25,7 @@ from .extraction import source
 from .judging import Judge
 from .recipe import CACHED, IMAGES, Recipe
 from .reporting import write_report
+from .sharding import processes
 from .trainer import LlavaCaptionTrainer
 from .tuning import learned_names, tune
 
@@ -63,11 +64,11 @@ def train(recipe: Recipe, data: Path, out: Path) -> Path:
 
 
 def _undivided() -> None:
-    """Raises `SettingsError` where the model is to be divided among GPUs: captions and folders need the whole of it."""
+    """Raises `SettingsError` where accelerate is to divide the model: it would divide what learns as well."""
     if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" or PartialState().distributed_type == "DEEPSPEED":
         raise SettingsError(
-            "llava trains with the whole model on each GPU: launch it with configs/llava/accelerate-ddp.yaml, and set "
-            "bits to 4 where the LLM is too large for one"
+            "llava itself divides an LLM among GPUs: launch it with configs/llava/accelerate-ddp.yaml, and set shard "
+            "to true where the LLM is too large for one"
         )
 
 
@@ -144,7 +145,9 @@ def _prepare(
 ) -> LlavaCaptionTrainer:
     """The trainer of a stage, with the weights of its last checkpoint where it has one."""
     arguments = arguments_of(stage, folder)
-    arguments.logging_first_step = True  # a stage may have a few steps only
+    arguments.logging_first_step = True
+    steps = stage.epochs * len(material.table["train"]) / (stage.photos * stage.accumulate * processes())
+    arguments.logging_steps = max(1, min(int(arguments.logging_steps), int(steps / 20)))  # a stage may have few
     one_device(arguments, watch)
     if kept := checkpoints(folder):
         material.read(kept[0])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..model import LlavaModel
 from .contrast import contrast
 from .judging import Judge
 from .recipe import Recipe
+from .sharding import together
 from .tuning import groups, learned_names
 
 QUALITY = ("alignment", "cider")  # what `joint` takes: the first that was measured
@@ -76,13 +77,18 @@ class LlavaCaptionTrainer(CaptionTrainer):
     @torch.inference_mode()
     def validate(self, numbers: Sequence[int]) -> Said:
         """Captions of clips, and the loss of what people say of them."""
+        with together(self.model) if self.recipe.shard else nullcontext():
+            return self._validated(numbers)
+
+    def _validated(self, numbers: Sequence[int]) -> Said:
         said: dict[str, str] = {}
         loss, count, size = 0.0, 0, self.photos
         for rows in self.validation.plain(numbers, size, self.watch.say):
             features = torch.stack([row["features"] if "features" in row else self._encoded(row) for row in rows])
             times = torch.stack([row["times"] for row in rows])
             asked = [self.instruction] * len(rows)
-            answers = self.model.generate(features, asked, beams=self.recipe.beams, times=times)
+            static = False if self.recipe.shard else None  # what is divided cannot be recorded
+            answers = self.model.generate(features, asked, beams=self.recipe.beams, times=times, static=static)
             said |= {row["id"]: some[0].text if some else "" for row, some in zip(rows, answers, strict=True)}
             batch = self.data_collator([row | {"features": f} for row, f in zip(rows, features, strict=True)])
             batch = {key: value for key, value in batch.items() if key in READ}

@@ -1,75 +1,89 @@
-"""A guide for a new model: targets without chance in them, from which training moves to what is true of each picture.
+"""A guide for a new model: targets without chance in them, in place of what is true of each picture.
 
 Which of some captions is nearest to people's is mostly chance as far as words tell, and from so faint a signal a small
-random model does not find out what a number has to do with a sentence. The guide can be told from the words alone:
-first how near candidates with these words are on average, which is soon learned and teaches what the numbers are; then
-how much a candidate agrees with the others, which is a good choice by itself.
+random model does not find out what a number has to do with a sentence: it learns rows by heart. The guide is what can
+be told of candidates, by least squares over all rows: first from their words alone, which is soon learned and teaches
+what the numbers are; then also from how much a candidate agrees with the others.
 """
 
 import re
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from vdesc.similarity import similarity
 from vdesc_training.sft import Row
 
-RARE = 20
-"""So many rows count against a word that was seldom seen."""
+SEEN = 20
+"""Candidates that must have a word for it to count."""
+RIDGE = 50.0
+"""How strongly a word's worth is held to nothing, in candidates that have it."""
 SPREAD = 0.1
 """The standard deviation of guides in a row: about that of similarities."""
-
 WORDS = 0.4
-"""The part of the guided epochs that goes by words, before agreement."""
+"""The part of the guided epochs that goes by words alone, before agreement comes in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """What can be told of a row's candidates, on the scale of similarities: by their `words`, by how they `agree`."""
+    """What can be told of a row's candidates, on the scale of similarities: by their `words`; by `all` together."""
 
     words: tuple[float, ...]
-    agree: tuple[float, ...]
+    all: tuple[float, ...]
 
-    def at(self, done: float, near: Sequence[float]) -> tuple[float, ...]:
-        """The similarities to learn from when the part `done` of the guided epochs, 0..1, is over; at 1 `near`."""
-        if done < WORDS:
-            return self.words
-        own = (done - WORDS) / (1 - WORDS)
-        return tuple((1 - own) * agreeing + own * true for agreeing, true in zip(self.agree, near, strict=True))
+    def at(self, done: float) -> tuple[float, ...]:
+        """The similarities to learn from when the part `done` of the guided epochs, 0..1, is over."""
+        own = max(0.0, (done - WORDS) / (1 - WORDS))
+        return tuple((1 - own) * word + own * both for word, both in zip(self.words, self.all, strict=True))
 
 
 def guides(rows: Sequence[Row]) -> list[Guide]:
     """A guide for each row."""
-    worth = _worth(rows)
     _, prepare = similarity("auto")
     alike = prepare(text for row in rows for text in row.candidates)
-    return [
-        Guide(
-            _level([sum(worth[word] for word in _words(text)) for text in row.candidates]),
-            _level([sum(alike(text, other) for other in row.candidates) for text in row.candidates]),
-        )
-        for row in rows
-    ]
+    said = [[_words(text) for text in row.candidates] for row in rows]
+    words = _told(rows, _present(said))
+    agreement = [[sum(alike(text, other) for other in row.candidates) for text in row.candidates] for row in rows]
+    columns = [_centred(np.array(some)[:, None]) for some in agreement]
+    spread = np.concatenate(columns).std() or 1.0
+    both = _told(rows, [np.hstack([w[:, None], c / spread]) for w, c in zip(words, columns, strict=True)])
+    return [Guide(_level(word), _level(one)) for word, one in zip(words, both, strict=True)]
 
 
-def _worth(rows: Sequence[Row]) -> Counter[str]:
-    """How much nearer than the others of their rows candidates with a word are, on average."""
-    total: Counter[str] = Counter()
-    count: Counter[str] = Counter()
-    for row in rows:
-        mean = statistics.mean(row.similarities)
-        for text, near in zip(row.candidates, row.similarities, strict=True):
-            for word in _words(text):
-                total[word] += near - mean  # type: ignore[assignment]
-                count[word] += 1
-    return Counter({word: total[word] / (count[word] + RARE) for word in count})
+def _present(said: Sequence[Sequence[set[str]]]) -> list[np.ndarray]:
+    """For each row, which of the words that are often said its candidates have, as float (candidates, words)."""
+    seen = Counter(word for row in said for words in row for word in words)
+    place = {word: i for i, word in enumerate(sorted(word for word, times in seen.items() if times >= SEEN))}
+    found = []
+    for row in said:
+        table = np.zeros((len(row), len(place)))
+        for i, words in enumerate(row):
+            table[i, [place[word] for word in words if word in place]] = 1.0
+        found.append(_centred(table))
+    return found
 
 
-def _level(values: Sequence[float]) -> tuple[float, ...]:
+def _told(rows: Sequence[Row], tables: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """For each row, how near its candidates should be by their features, (candidates, features); least squares."""
+    width = tables[0].shape[1]
+    square, wanted = RIDGE * np.eye(width), np.zeros(width)
+    for row, table in zip(rows, tables, strict=True):
+        square += table.T @ table
+        wanted += table.T @ _centred(np.array(row.similarities))
+    worth = np.linalg.solve(square, wanted)
+    return [table @ worth for table in tables]
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    """Less the mean of the row: only what tells its candidates apart counts."""
+    return values - values.mean(0)
+
+
+def _level(values: np.ndarray) -> tuple[float, ...]:
     """The values with mean 0.5 and standard deviation `SPREAD`; all 0.5 where they are equal."""
-    mean, apart = statistics.mean(values), statistics.pstdev(values)
-    return tuple(0.5 + SPREAD * (value - mean) / apart if apart > 1e-9 else 0.5 for value in values)
+    apart = values.std()
+    return tuple((0.5 + SPREAD * (values - values.mean()) / (apart if apart > 1e-9 else 1.0)).tolist())
 
 
 def _words(text: str) -> set[str]:

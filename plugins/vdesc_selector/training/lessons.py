@@ -73,7 +73,7 @@ class Questions(Lessons):
         row, until = self.rows[number], self.recipe.guided * self.recipe.epochs
         if not self.guides or epoch >= until:
             return row
-        return replace(row, similarities=self.guides[number].at(epoch / until, row.similarities))
+        return replace(row, similarities=self.guides[number].at(epoch / until))
 
     def _mixed(self, row: Row, chance: random.Random) -> Row:
         """A row in which candidates of another one, that are true of something else, take the place of some."""

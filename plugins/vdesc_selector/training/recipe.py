@@ -36,8 +36,8 @@ class Recipe(CaptionRecipe):
         "teaches a new model what evidence and the other candidates have to do with the answer.",
     )  # fmt: skip
     guided: float = Field(
-        0.0, ge=0, le=1, description="The part of the epochs in which the target moves from what words alone tell, "
-        "which a new model learns sooner, to the truth.",
+        0.0, ge=0, le=1, description="The part of the epochs that go by what words and agreement tell of candidates, "
+        "over all rows: a small new model learns that sooner than the truth of each row, which is mostly chance.",
     )  # fmt: skip
     words: float = Field(
         0.0, ge=0, description="The weight of the loss of the question's own words, which teaches a new model to read."
