@@ -1,6 +1,6 @@
 """Whether each projector tells clips apart: diversity of its captions, and retrieval of captions by clips.
 
-    python benchmarks/collapse.py TABLE STORE [--projectors linear,mlp2x] [--ways shipped,plain] [--speaker FILE]
+    python benchmarks/collapse.py TABLE STORE [--projectors linear,mlp2x] [--ways "shipped;plain"] [--speaker FILE]
 
 Clips are pairs of Flickr8k's photos, captioned "FIRST, then SECOND"; the photos' features lie in the table's store
 STORE (any run of `vdesc train clipgpt` with `features: cached` leaves one). An LLM from scratch first learns to speak,
@@ -11,7 +11,9 @@ Diversity is the share of different captions; recall is how often a clip's own c
 """
 
 import argparse
+import copy
 import random
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -44,8 +46,17 @@ WAYS: dict[str, dict[str, Any]] = {
     "plain + rate / 10": {"init": "plain", "rate": 0.1},
     "aligned": {"align": 0.1},
     "plain + aligned": {"init": "plain", "align": 0.1},
+    "54 steps": {"steps": 0.036},
+    "plain + 54 steps": {"init": "plain", "steps": 0.036},
+    "raw + 54 steps": {"init": "plain", "normalize": False, "steps": 0.036},
+    "LLM learns": {"whole": True},
+    "LLM learns, and is lost": {"whole": True, "lost": True},
 }
-"""By name: settings of the model; `rate` is a factor, `align` the weight of the contrastive loss."""
+"""By name: settings of the model, and of its training (`TRAINING`)."""
+TRAINING = {"rate": 1.0, "steps": 1.0, "align": 0.0, "whole": False, "lost": False}
+"""Factors of the rate and the steps (54 are two epochs of 865 clips in batches of 32, which the predecessor had), the
+weight of the contrastive loss, whether the LLM learns as well, and whether what it learned is thrown away before the
+measurement, as where adapters are not saved."""
 
 
 class Clips:
@@ -79,17 +90,18 @@ def batch(model: LlavaModel, clips: list[tuple[Tensor, str]]) -> dict[str, Any]:
     return {key: value for key, value in made.items() if key not in ("broken", "owner")}
 
 
-def learn(model: LlavaModel, clips: Clips, args: argparse.Namespace, whole: bool, rate: float, align: float) -> float:
+def learn(model: LlavaModel, clips: Clips, args: argparse.Namespace, how: dict[str, Any]) -> float:
     """Trains the projector, or the LLM as well; the loss of the last tenth of the steps."""
+    whole, rate, steps, align = how["whole"], args.rate * how["rate"], round(args.steps * how["steps"]), how["align"]
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(whole or not name.startswith("llm."))
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, args.steps, pct_start=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
     chance, losses = random.Random(args.seed + whole), []
     seen: list[Tensor] = []
     hook = model.projector.register_forward_hook(lambda module, inputs, output: seen.append(output))
     model.train()
-    for _ in range(args.steps):
+    for _ in range(steps):
         given = batch(model, [clips.draw(chance) for _ in range(args.batch)])
         loss = model(**given).loss
         losses.append(loss.item())
@@ -104,7 +116,7 @@ def learn(model: LlavaModel, clips: Clips, args: argparse.Namespace, whole: bool
         optimizer.step()
         schedule.step()
     hook.remove()
-    return sum(losses[-max(1, args.steps // 10) :]) / max(1, args.steps // 10)
+    return statistics.mean(losses[-max(1, steps // 10) :])
 
 
 @torch.inference_mode()
@@ -137,7 +149,7 @@ def speaker(settings: dict[str, Any], tokenizer: Any, clips: Clips, args: argpar
         return llm
     teacher = LlavaModel(LlavaConfig(**settings, projector="mlp2x", pool=2), None, llm, tokenizer)
     began = time.perf_counter()
-    loss = learn(teacher, clips, args, True, args.rate, 0.0)
+    loss = learn(teacher, clips, args, TRAINING | {"whole": True})
     print(f"the LLM speaks: loss {loss:.2f} after {args.steps} steps, {time.perf_counter() - began:.0f} s", flush=True)
     if args.speaker:
         torch.save(llm.state_dict(), args.speaker)
@@ -158,17 +170,21 @@ def main() -> None:
         frames=2, queries=16, heads=4, max_tokens=48, llm_config=LLM | {"vocab_size": len(tokenizer)}, dropout=0.0,
     )  # fmt: skip
     llm = speaker(settings, tokenizer, train, args)
-    print(f"{'way':18}{'projector':14}{'loss':>8}{'diversity':>11}{'recall':>8}  (chance {1 / args.among:.3f})")
-    for way in args.ways.split(","):
+    print(f"{'way':25}{'projector':14}{'loss':>8}{'diversity':>11}{'recall':>8}  (chance {1 / args.among:.3f})")
+    for way in args.ways.split(";"):
         for name in args.projectors.split(","):
             torch.manual_seed(args.seed)
             pool = 2 if name in ("linear", "mlp2x") else 1
-            own = {key: value for key, value in WAYS[way].items() if key not in ("rate", "align")}
+            own = {key: value for key, value in WAYS[way].items() if key not in TRAINING}
             model = LlavaModel(LlavaConfig(**settings | {"projector": name, "pool": pool} | own), None, llm, tokenizer)
-            rate, align = args.rate * WAYS[way].get("rate", 1), WAYS[way].get("align", 0.0)
-            loss = learn(model, train, args, False, rate, align)
+            how = TRAINING | {key: value for key, value in WAYS[way].items() if key in TRAINING}
+            before = copy.deepcopy(llm.state_dict())
+            loss = learn(model, train, args, how)
+            if how["lost"]:
+                llm.load_state_dict(before)
             diversity, recall, said = measure(model, held_out, args.among)
-            print(f"{way:18}{name:14}{loss:8.2f}{diversity:11.2f}{recall:8.2f}   e.g. {said[0]}", flush=True)
+            llm.load_state_dict(before)
+            print(f"{way:25}{name:14}{loss:8.2f}{diversity:11.2f}{recall:8.2f}   e.g. {said[0]}", flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -183,10 +199,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--among", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--ways", default="shipped", help=f"of {', '.join(WAYS)}; or all")
+    parser.add_argument("--ways", default="shipped", help=f"with ; between them, of {'; '.join(WAYS)}; or all")
     parser.add_argument("--speaker", type=Path, help="where the LLM is kept")
     args = parser.parse_args()
-    args.ways = ",".join(WAYS) if args.ways == "all" else args.ways
+    args.ways = ";".join(WAYS) if args.ways == "all" else args.ways
     return args
 
 

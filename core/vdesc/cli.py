@@ -74,7 +74,9 @@ def guarded(call: Callable[[], Any], debug: bool) -> None:
             raise
         complain(str(error))
         raise SystemExit(FAILED if isinstance(error, InputError) else USAGE) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:  # Typer makes an exit of Ctrl-C, and says nothing
+        if isinstance(stop, SystemExit) and stop.code != STOPPED:
+            raise
         complain("stopped; what was done is kept: run the same command again to go on")
         raise SystemExit(STOPPED) from None
 

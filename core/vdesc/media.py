@@ -94,14 +94,15 @@ class Photo(Picture):
     def pixels(self) -> np.ndarray:
         """RGB uint8 (height, width, 3), upright."""
         import numpy as np
-        from PIL import Image, ImageOps
+        from PIL import Image
+
+        from .upright import upright
 
         with Image.open(self.path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):
-                gray = (np.asarray(upright).astype(np.uint32) >> 8).astype(np.uint8)
+            if upright(image).mode.startswith("I"):
+                gray = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
                 return np.repeat(gray[..., None], 3, axis=2)
-            return np.asarray(upright.convert("RGB"))
+            return np.asarray(image.convert("RGB"))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

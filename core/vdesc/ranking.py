@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -22,6 +23,16 @@ def total(scores: Mapping[str, float], weights: Mapping[str, float]) -> float:
 def novelty(text: str, before: Sequence[str], similar: Similarity) -> float:
     """How much of `text` was not just said: 1 minus its likeness, 0..1, to the nearest sentence before it."""
     return 1 - max((similar(text, earlier) for earlier in before), default=0.0)
+
+
+def places(candidates: Iterable[Candidate]) -> list[int]:
+    """Of each candidate its place, from 1, among what its captioner said of the slot: captioners say the best first."""
+    said = Counter[tuple[int, str]]()
+    found = []
+    for candidate in candidates:
+        said[candidate.slot, candidate.source] += 1
+        found.append(said[candidate.slot, candidate.source])
+    return found
 
 
 def choose(

@@ -59,8 +59,8 @@ class Judge:
         asked = iter(self._asked([group for groups in grouped for group in groups]))
         judged = [[next(asked) for _ in groups] for groups in grouped]
         finals = [
-            Question(q.context, tuple(_best(g, v) for g, v in zip(groups, verdicts, strict=True)), q.language)
-            for q, groups, verdicts in zip(canonical, grouped, judged, strict=True)
+            _final([_best(*pair) for pair in zip(groups, verdicts, strict=True)])
+            for groups, verdicts in zip(grouped, judged, strict=True)
             if len(groups) > 1
         ]
         decided = iter(self.judge(finals) if finals else ())
@@ -104,8 +104,14 @@ class Judge:
         return Verdict(tuple((mean / mean.sum()).tolist()), float(logs.double().exp().sum(1).mean()))
 
 
-def _best(question: Question, verdict: Verdict) -> str:
-    return question.texts[verdict.shares.index(max(verdict.shares))]
+def _best(question: Question, verdict: Verdict) -> Question:
+    return question.of([verdict.shares.index(max(verdict.shares))])
+
+
+def _final(best: Sequence[Question]) -> Question:
+    """The question about the best of each group."""
+    texts, places = (sum((getattr(one, name) for one in best), ()) for name in ("texts", "places"))
+    return replace(best[0], texts=texts, places=places)
 
 
 def _joined(groups: Sequence[Verdict], final: Verdict) -> Verdict:

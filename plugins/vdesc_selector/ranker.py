@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 from vdesc import Candidate, Context, ModelError, Ranker, Slot
+from vdesc.ranking import places
 
 from . import checkpoint
 from .limits import read_limits
@@ -95,11 +96,15 @@ class Selector(Ranker):
     def score(self, slots: Sequence[Slot], candidates: Sequence[Candidate]) -> list[float]:
         """One number in 0..1 a candidate; those of a slot add up to 1 unless they say the same."""
         contexts = {slot.index: slot.context for slot in slots}
-        texts: dict[int, dict[str, None]] = defaultdict(dict)
-        for candidate in candidates:
-            texts[candidate.slot].setdefault(_plain(candidate.text))
+        texts: dict[int, dict[str, int]] = defaultdict(dict)
+        for candidate, place in zip(candidates, places(candidates), strict=True):
+            said, text = texts[candidate.slot], _plain(candidate.text)
+            said[text] = min(place, said.get(text, place))
         real = [index for index, said in texts.items() if len(said) > 1]
-        asked = [Question(contexts.get(index, Context()), tuple(texts[index]), self.language) for index in real]
+        asked = [
+            Question(contexts.get(index, Context()), tuple(texts[index]), self.language, tuple(texts[index].values()))
+            for index in real
+        ]
         scores: dict[tuple[int, str], float] = {}
         for index, question, verdict in zip(real, asked, self._judged(asked), strict=True):
             if math.isfinite(verdict.answered):

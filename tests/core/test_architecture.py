@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "timing": {"data", "lines"},
     # the outside world
     "container": {"data", "errors"},
-    "media": {"container", "data", "errors", "files"},
+    "upright": set(),
+    "media": {"container", "data", "errors", "files", "upright"},
     "document": {"data", "errors"},
     "audio": {"cache", "container", "data", "errors", "files"},
     "cuefiles": {"data", "errors"},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vdesc import Candidate, Cue, Slot, Span
-from vdesc.ranking import choose, merge, novelty, total
+from vdesc.ranking import choose, merge, novelty, places, total
 from vdesc.similarity import tokens
 
 numbers = st.floats(0, 1)
@@ -137,3 +137,8 @@ def test_on_a_tie_the_earlier_one_speaks():
 )
 def test_other_words_a_gap_or_another_language_keep_cues_apart(other):
     assert len(merge([_cue(0, "a dog", 0.5), other], 0.8, tokens)) == 2
+
+
+def test_places_are_counted_for_each_captioner_and_slot():
+    said = [Candidate(0, "a", "x"), Candidate(0, "b", "x"), Candidate(0, "a", "y"), Candidate(1, "c", "x")]
+    assert places(said) == [1, 2, 1, 1]

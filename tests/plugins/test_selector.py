@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,6 +57,7 @@ def test_it_is_found_by_its_hooks():
 
 def test_scores_are_shares_of_each_slot_in_any_order(base):
     asked, said = slots(3), [*candidates(slots(3), 4), *candidates(slots(1), 1)]
+    said = [replace(candidate, source=f"says@{i}") for i, candidate in enumerate(said)]
     made = ranker(base)
     scores = made.score(asked, said)
     assert all(0 <= score <= 1 for score in scores)
@@ -65,6 +67,18 @@ def test_scores_are_shares_of_each_slot_in_any_order(base):
     assert scores[0] == scores[-1]
     assert made.score(asked, said[::-1])[::-1] == scores
     assert made.score(asked[::-1], said) == scores
+
+
+def test_the_place_that_a_captioner_gives_its_words_is_told(base, monkeypatch):
+    made, seen = ranker(base), []
+    judge = made.judge.judge
+    monkeypatch.setattr(made.judge, "judge", lambda asked: seen.extend(asked) or judge(asked))
+    said = candidates(slots(1), 3)
+    first, backwards = made.score(slots(1), said), made.score(slots(1), said[::-1])
+    assert first != backwards[::-1]
+    more = [replace(candidate, source="other") for candidate in said[:1:-1]]
+    made.score(slots(1), [*said, *more])  # the other's first is this one's third
+    assert [question.places for question in seen] == [(1, 2, 3), (1, 2, 3), (1, 2, 1)]
 
 
 def test_a_single_candidate_is_not_judged(base, monkeypatch):
@@ -125,13 +139,13 @@ def test_a_lack_of_memory_makes_batches_smaller(base, monkeypatch):
 
 def test_training_and_inference_ask_the_same(base):
     """A row of rows, and the slot that it is of, give the same ids."""
-    made, row = ranker(base), rows(1, 0)[0]
+    made, row = ranker(base), replace(rows(1, 0)[0], places=(1, 2, 3))
     seen = []
     made.judge.judge = lambda asked: seen.extend(asked) or [type("V", (), dict(shares=(0, 0, 0), answered=1, groups=1))]
     slot = slots(1)[0]
     object.__setattr__(slot, "context", row.context)
     made.score([slot], [Candidate(0, text, "x") for text in row.candidates])
-    assert seen == [question(row)] == [Question(row.context, row.candidates, "en")]
+    assert seen == [question(row)] == [Question(row.context, row.candidates, "en", (1, 2, 3))]
 
 
 # ---- models

@@ -182,7 +182,7 @@ def test_a_frame_that_only_a_ranker_looks_at_is_found_broken(
     code, said, err = vdesc("eval", "painter", "--data", table, "--ranker", "short")
     assert code == 0 and "8 items" in said and "film" in err
     monkeypatch.setattr(Short, "score", lambda self, slots, candidates: [0.5])
-    code, _, err = vdesc("eval", "painter", "--data", table, "--ranker", "short")
+    code, _, err = vdesc("eval", "painter", "--data", table, "--ranker", "short", "--fresh")
     assert code == 2 and "short gave 1 scores for 8 candidates" in err
 
 
@@ -331,6 +331,58 @@ def test_many_items_are_given_in_parts(vdesc: Vdesc, table: Path, monkeypatch: p
     monkeypatch.setattr(Painter, "propose", propose)
     assert vdesc("eval", "painter", "--data", table)[0] == 0
     assert sizes == [[0, 1, 2], [3, 4, 5], [6, 7]]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The slots that the painter was asked for, three at a time; where `-1` is put first it is stopped at its sixth."""
+    slots: list[int] = []
+    real = Painter.propose
+
+    def propose(self, some, n=1):
+        for slot in some:
+            if slots[:1] == [-1] and len(slots) == 6:
+                raise KeyboardInterrupt
+            slots.append(slot.index)
+            yield from real(self, [slot], n)
+
+    monkeypatch.setattr("vdesc_training.captioning.CHUNK", 3)
+    monkeypatch.setattr(Painter, "propose", propose)
+    return slots
+
+
+def test_what_was_said_before_ctrl_c_is_kept_and_the_next_call_asks_for_the_rest(
+    vdesc: Vdesc, table: Path, tmp_path: Path, asked: list[int]
+):
+    args = ("eval", "painter", "--data", table, "--n", 2, "--ranker", "short", "-o", tmp_path / "out")
+    asked.append(-1)
+    code, _, err = vdesc(*args)
+    assert code == 130 and err.splitlines() == [
+        "vdesc: stopped; what was done is kept: run the same command again to go on"
+    ]
+    asked.clear()
+    code, _, err = vdesc(*args)
+    assert code == 0 and asked == [3, 4, 5, 6, 7] and "--fresh makes it again" in err
+    assert "the painter has looked" in err
+    went_on = results(tmp_path / "out")
+    asked.clear()
+    code, _, err = vdesc(*args, "--fresh")
+    assert code == 0 and asked == list(range(8)) and "--fresh" not in err
+    assert went_on == results(tmp_path / "out")
+
+
+def results(out: Path) -> list[object]:
+    return [json.loads((out / name).read_text()) for name in ("scores.json", "predictions.json")]
+
+
+def test_captions_are_kept_of_the_same_pictures_and_options_only(vdesc: Vdesc, table: Path, asked: list[int]):
+    args = ("eval", "painter", "--data", table)
+    vdesc(*args)
+    Image.new("RGB", (80, 60), COLOURS["blue"]).save(table / "images" / "4.png")
+    asked.clear()
+    assert vdesc(*args)[0] == 0 and asked == [3, 4, 5]
+    asked.clear()
+    assert vdesc(*args, "--set", "ending=thing")[0] == 0 and asked == list(range(8))
 
 
 def test_the_captioner_that_ships_is_measured_as_it_is_used(vdesc: Vdesc, table: Path, tmp_path: Path):

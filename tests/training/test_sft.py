@@ -116,7 +116,7 @@ def test_a_captioners_candidates_become_rows(table, fakes, vdesc, tmp_path):
     assert "left out: no truth for it: 1 (mute)" in said
     assert "wrote 6 rows (train 4, val 2, test 0)" in said and "measured by tokens" in said
     rows = list(read_rows(out))
-    assert all(len(row.candidates) == 3 and row.best == 1 for row in rows)
+    assert all(len(row.candidates) == 3 and row.best == 1 and row.places == (1, 2, 3) for row in rows)
     assert [len(row.context.evidence) for row in rows] == [1] * 6  # each sees its own picture alone
     assert [row.language for row in rows] == ["en"] * 6
 

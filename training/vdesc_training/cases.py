@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vdesc.data import Finding
 from vdesc.errors import InputError
 
 from .caption_files import read_items, read_predictions, read_references
@@ -38,11 +39,13 @@ class Gathered:
     Args:
         rejects: what could not become one: why, by id.
         language: of the captions, as a BCP 47 tag; "" where it is not known.
+        findings: what the plugins had to say.
     """
 
     cases: Sequence[Case]
     rejects: Mapping[str, str]
     language: str = ""
+    findings: Sequence[Finding] = ()
 
 
 def from_files(predictions: Path, references: Path, split: str) -> Gathered:

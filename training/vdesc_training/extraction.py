@@ -37,7 +37,7 @@ def fill(
         say: is told of each item that cannot be read, and that is left out.
         report: is called with the number of items done, and of all.
     """
-    rows = _on_cores(shown, encode, batch) if device.type == "cpu" else _beside(shown, encode, batch, workers)
+    rows = apart(shown, encode, batch) if device.type == "cpu" else beside(shown, encode, batch, workers)
     done = 0
     for some in rows:
         for id, made in some:
@@ -49,12 +49,12 @@ def fill(
         report(done, len(shown))
 
 
-def _on_cores(shown: Shown, encode: Callable[[Tensor], Tensor], batch: int) -> Iterator[Rows]:
-    """Each core reads a batch and encodes it: none waits for another, as the threads of one big batch do."""
+def apart(shown: Shown, encode: Callable[[Tensor], Tensor], batch: int) -> Iterator[Rows]:
+    """Features of all items: each core reads a batch and encodes it, so that none waits for another."""
     cores = torch.get_num_threads()
 
     def work(start: int) -> Rows:
-        return _encoded(encode, [shown[number] for number in range(start, min(start + batch, len(shown)))])
+        return encoded(encode, [shown[number] for number in range(start, min(start + batch, len(shown)))])
 
     try:
         with ThreadPool(cores, lambda: torch.set_num_threads(1)) as pool:
@@ -63,14 +63,14 @@ def _on_cores(shown: Shown, encode: Callable[[Tensor], Tensor], batch: int) -> I
         torch.set_num_threads(cores)
 
 
-def _beside(shown: Any, encode: Callable[[Tensor], Tensor], batch: int, workers: int) -> Iterator[Rows]:
-    """Worker processes read, the GPU encodes."""
+def beside(shown: Any, encode: Callable[[Tensor], Tensor], batch: int, workers: int) -> Iterator[Rows]:
+    """Features of all items: worker processes read, the GPU encodes."""
     for rows in DataLoader(shown, batch, num_workers=workers, collate_fn=list):
-        yield _encoded(encode, rows)
+        yield encoded(encode, rows)
 
 
 @torch.inference_mode()
-def _encoded(encode: Callable[[Tensor], Tensor], rows: Rows) -> Rows:
+def encoded(encode: Callable[[Tensor], Tensor], rows: Rows) -> Rows:
     """Features in place of pictures."""
     good = [(id, pictures) for id, pictures in rows if isinstance(pictures, Tensor)]
     if not good:

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from vdesc.errors import InputError
+from vdesc.upright import upright
 
 from .table import Item
 
@@ -116,10 +117,10 @@ def spread(rows: Sequence[Any], count: int) -> list[Any]:
 
 
 def opened(path: Path) -> Image.Image:
-    """A picture in RGB. Raises `InputError`."""
+    """A picture in RGB, upright as its EXIF asks. Raises `InputError`."""
     try:
         with Image.open(path) as photo:
-            photo.load()
+            upright(photo)
             return photo if photo.mode == "RGB" else photo.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a picture: {error}") from error

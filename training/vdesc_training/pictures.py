@@ -5,8 +5,9 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, ImageOps
+from PIL import Image
 from vdesc.files import replacing
+from vdesc.upright import upright
 from vdesc_writers.band import captioned
 
 from .cases import Case
@@ -21,7 +22,7 @@ def thumbnail(path: Path) -> str:
     try:
         with Image.open(path) as image:
             image.draft("RGB", (SIZE, SIZE))
-            small = ImageOps.exif_transpose(image).convert("RGB")
+            small = upright(image).convert("RGB")
             small.thumbnail((SIZE, SIZE))
     except Exception:  # whatever is wrong with it, the rest of the page stands
         return ""
@@ -55,7 +56,7 @@ def middle(pictures: Sequence[Path]) -> Path | None:
 def _draw(picture: Path, text: str, out: Path) -> bool:
     try:
         with Image.open(picture) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+            image = upright(opened).convert("RGB")
         drawn = captioned(image, text) if text else None
     except Exception:
         return False

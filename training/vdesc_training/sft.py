@@ -26,11 +26,12 @@ NOWHEN = Span(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A slot with its candidates, in the captioner's order, best first.
+    """A slot with its candidates.
 
     Args:
         similarities: of each candidate, 0..1, how near it is to the truth.
         measure: what measured them: `tokens`, a sentence model, or people's `votes`.
+        places: of each candidate, its place among what its captioner said, best first, from 1; () where unknown.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Row:
     candidates: tuple[str, ...]
     similarities: tuple[float, ...]
     measure: str
+    places: tuple[int, ...] = ()
 
     @property
     def best(self) -> int:
@@ -57,6 +59,7 @@ class Example:
     context: Context
     candidates: tuple[str, ...]
     truth: tuple[str, ...]
+    places: tuple[int, ...] = ()
 
     def wrong(self) -> str:
         """Why no row can be made of it, or ""."""
@@ -127,7 +130,7 @@ def _row(example: Example, name: str, similar: Similarity) -> Row:
     near = (max(similar(text, true) for true in example.truth) for text in example.candidates)
     return Row(
         example.id, example.split, example.language, example.context, example.candidates,
-        tuple(round(number, 4) for number in near), name,
+        tuple(round(number, 4) for number in near), name, example.places,
     )  # fmt: skip
 
 
@@ -135,7 +138,7 @@ def _plain(row: Row) -> dict[str, Any]:
     return {
         "id": row.id, "split": row.split, "language": row.language,
         "evidence": [_fact(evidence) for evidence in row.context.evidence], "candidates": row.candidates,
-        "similarities": row.similarities, "best": row.best, "measure": row.measure,
+        "places": row.places, "similarities": row.similarities, "best": row.best, "measure": row.measure,
     }  # fmt: skip
 
 
@@ -161,9 +164,12 @@ def _read(row: dict[str, Any]) -> Row:
     texts, near = tuple(map(str, row["candidates"])), tuple(map(float, row["similarities"]))
     if len(texts) != len(near) or len(set(texts)) < max(2, len(texts)):
         raise ValueError("it needs two or more different candidates, and a similarity of each")
+    places = tuple(map(int, row.get("places", ())))
+    if places and len(places) != len(texts):
+        raise ValueError("it needs a place of each candidate, or of none")
     if row["split"] not in SPLITS:
         raise ValueError(f"its split is '{row['split']}'")
     return Row(
         str(row["id"]), row["split"], str(row.get("language", "en")), context_of(row.get("evidence", ())), texts, near,
-        str(row.get("measure", "")),
+        str(row.get("measure", "")), places,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from vdesc.data import Candidate, Context, Description, Slot, Span, Video
 from vdesc.document import load
 from vdesc.errors import InputError
 from vdesc.pipeline import CHUNK
+from vdesc.ranking import places as ranked
 from vdesc.registry import Registry, create
 from vdesc.stages import sound
 
@@ -73,8 +74,8 @@ def from_captioner(crew: Crew, data: Path, n: int, most: int, seen: Seen) -> Gat
             for item, slot, said in zip(usable, slots, _proposed(crew, slots, n), strict=True):
                 context = _observed(crew, slot)
                 language = said[0].language if said else "en"
-                texts = tuple(dict.fromkeys(candidate.text for candidate in said))
-                gathering.take(Example(item.id, item.split, language, context, texts, _worded(item.captions)))
+                texts, places = _different(said)
+                gathering.take(Example(item.id, item.split, language, context, texts, _worded(item.captions), places))
             done += len(part)
             seen(done)
     return gathering
@@ -99,11 +100,11 @@ def from_descriptions(sources: Sequence[Path], truth: Path, language: str, share
         for slot in description.slots:
             said = [c for c in description.candidates if c.slot == slot.index]
             name = f"{stem}/{slot.keyframes[0].image.path.name if slot.keyframes else slot.index}"
-            texts = tuple(dict.fromkeys(c.text for c in said))
+            texts, places = _different(said)
             true = known.of(stem, slot)
             spoken = said[0].language if said else language
             group = stem if len(sources) > 1 else name
-            gathering.take(Example(name, shares.split(group), spoken, slot.context, texts, true))
+            gathering.take(Example(name, shares.split(group), spoken, slot.context, texts, true, places))
     for name in known.unused():
         gathering.reject("its truth matches no image", name)
     return gathering
@@ -120,6 +121,14 @@ def _usable(item: Item, data: Path, gathering: Gathering) -> bool:
     if reason:
         gathering.reject(reason, item.id)
     return not reason
+
+
+def _different(said: Sequence[Candidate]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The different texts, and the best place that each has among what its captioner said."""
+    found: dict[str, int] = {}
+    for candidate, place in zip(said, ranked(said), strict=True):
+        found[candidate.text] = min(place, found.get(candidate.text, place))
+    return tuple(found), tuple(found.values())
 
 
 def _worded(captions: Sequence[str]) -> tuple[str, ...]:

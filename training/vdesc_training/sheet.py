@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from vdesc.errors import InputError
 from vdesc.files import replacing
+from vdesc.upright import upright
 
 from .table import Item, read_table
 
@@ -92,7 +93,7 @@ def _picture(path: Path, size: tuple[int, int]) -> Image.Image:
     try:
         with Image.open(path) as photo:
             photo.draft("RGB", size)
-            small = ImageOps.contain(ImageOps.exif_transpose(photo).convert("RGB"), size)
+            small = ImageOps.contain(upright(photo).convert("RGB"), size)
         box.paste(small, ((size[0] - small.width) // 2, (size[1] - small.height) // 2))
     except (OSError, ValueError):  # the others are still worth a look
         ImageDraw.Draw(box).text((GAP, GAP), f"cannot be read: {path.name}", fill=INK, font=_font(SIZE))

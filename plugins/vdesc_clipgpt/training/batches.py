@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from vdesc_training.features import FeatureStore
 from vdesc_training.lessons import opened, spread
+from vdesc_training.sides import sided
 from vdesc_training.table import Item
 
 from .. import pixels, words
@@ -22,7 +23,8 @@ class Photos:
 
     Args:
         folder: the table's.
-        smallest_crop: the least share of each side that a varied picture keeps; half of them are mirrored. 1: none is.
+        smallest_crop: the least share of each side that a varied picture keeps; half are mirrored, save those of which
+            a caption tells left from right. 1: none is.
     """
 
     key = "pixels"
@@ -39,8 +41,8 @@ class Photos:
         """The pictures, cropped and mirrored by chance, all of an item alike."""
         if self.smallest_crop == 1:
             return self.plain(item)
-        seed = chance.random()
-        return self._tensor(item, lambda image: _varied(image, self.smallest_crop, random.Random(seed)))
+        seed, flips = chance.random(), not sided(item.captions)
+        return self._tensor(item, lambda image: _varied(image, self.smallest_crop, random.Random(seed), flips))
 
     def _tensor(self, item: Item, change: Callable[[Image.Image], Image.Image]) -> Tensor:
         shown = []
@@ -83,20 +85,23 @@ class Stored:
         return self._view(item, 0)
 
     def varied(self, item: Item, chance: random.Random) -> Tensor:
-        """The features of one of the views."""
-        return self._view(item, chance.randrange(self.views))
+        """The features of one of the views; of the plain one where a caption tells left from right.
+
+        A store does not say which of its views are mirrored, and one of an older vdesc has such of these items as well.
+        """
+        return self._view(item, 0 if sided(item.captions) else chance.randrange(self.views))
 
     def _view(self, item: Item, number: int) -> Tensor:
         rows = self.store.get(item.id).unflatten(0, (self.views, -1))[number]
         return rows[spread(range(len(rows)), self.pictures)].flatten(0, 1).float()
 
 
-def _varied(image: Image.Image, smallest: float, chance: random.Random) -> Image.Image:
-    """A random crop of at least `smallest` of each side, mirrored half of the time."""
+def _varied(image: Image.Image, smallest: float, chance: random.Random, flips: bool) -> Image.Image:
+    """A random crop of at least `smallest` of each side, mirrored half of the time where it `flips`."""
     width, height = (max(1, int(side * chance.uniform(smallest, 1))) for side in image.size)
     left, top = chance.randint(0, image.width - width), chance.randint(0, image.height - height)
     image = image.crop((left, top, left + width, top + height))
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance.random() < 0.5 else image
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flips and chance.random() < 0.5 else image
 
 
 def encoded(captions: Sequence[Sequence[str]], tokenizer: Any, config: ClipGPTConfig) -> list[list[list[int]]]:

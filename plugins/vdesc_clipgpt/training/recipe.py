@@ -54,7 +54,11 @@ class Recipe(CaptionRecipe):
     )
     views: int = Field(1, ge=1, description="For cached: views kept of a picture: it as it is, and varied ones.")
     smallest_crop: float = Field(
-        0.6, gt=0, le=1, description="Crops keep at least this share of each side, and half are mirrored; 1: no change."
+        0.6,
+        gt=0,
+        le=1,
+        description="Crops keep at least this share of each side, and half are mirrored where no caption says left or "
+        "right; 1: no change.",
     )
     label_smoothing: float = Field(0.1, ge=0, lt=1)
 

@@ -2,8 +2,8 @@
 
 Which of some captions is nearest to people's is mostly chance as far as words tell, and from so faint a signal a small
 random model does not find out what a number has to do with a sentence: it learns rows by heart. The guide is what can
-be told of candidates, by least squares over all rows: first from their words alone, which is soon learned and teaches
-what the numbers are; then also from how much a candidate agrees with the others.
+be told of candidates, by least squares over all rows: first from their words and places, which is soon learned and
+teaches what the numbers are; then also from how much a candidate agrees with the others.
 """
 
 import re
@@ -21,13 +21,15 @@ RIDGE = 50.0
 """How strongly a word's worth is held to nothing, in candidates that have it."""
 SPREAD = 0.1
 """The standard deviation of guides in a row: about that of similarities."""
+FIRST = 9
+"""So many places count."""
 WORDS = 0.4
-"""The part of the guided epochs that goes by words alone, before agreement comes in."""
+"""The part of the guided epochs that goes by words and places, before agreement comes in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """What can be told of a row's candidates, on the scale of similarities: by their `words`; by `all` together."""
+    """What can be told of a row's candidates, as similarities: by `words` and places; by `all` together."""
 
     words: tuple[float, ...]
     all: tuple[float, ...]
@@ -42,26 +44,32 @@ def guides(rows: Sequence[Row]) -> list[Guide]:
     """A guide for each row."""
     _, prepare = similarity("auto")
     alike = prepare(text for row in rows for text in row.candidates)
-    said = [[_words(text) for text in row.candidates] for row in rows]
-    words = _told(rows, _present(said))
-    agreement = [[sum(alike(text, other) for other in row.candidates) for text in row.candidates] for row in rows]
-    columns = [_centred(np.array(some)[:, None]) for some in agreement]
-    spread = np.concatenate(columns).std() or 1.0
-    both = _told(rows, [np.hstack([w[:, None], c / spread]) for w, c in zip(words, columns, strict=True)])
+    known = [np.hstack(pair) for pair in zip(_present(rows), map(_placed, rows), strict=True)]
+    agreed = [_centred(np.array([[sum(alike(t, o) for o in row.candidates)] for t in row.candidates])) for row in rows]
+    spread = np.concatenate(agreed).std() or 1.0
+    words = _told(rows, known)
+    both = _told(rows, [np.hstack([table, a / spread]) for table, a in zip(known, agreed, strict=True)])
     return [Guide(_level(word), _level(one)) for word, one in zip(words, both, strict=True)]
 
 
-def _present(said: Sequence[Sequence[set[str]]]) -> list[np.ndarray]:
+def _present(rows: Sequence[Row]) -> list[np.ndarray]:
     """For each row, which of the words that are often said its candidates have, as float (candidates, words)."""
-    seen = Counter(word for row in said for words in row for word in words)
+    said = [[_words(text) for text in row.candidates] for row in rows]
+    seen = Counter(word for some in said for words in some for word in words)
     place = {word: i for i, word in enumerate(sorted(word for word, times in seen.items() if times >= SEEN))}
     found = []
-    for row in said:
-        table = np.zeros((len(row), len(place)))
-        for i, words in enumerate(row):
+    for some in said:
+        table = np.zeros((len(some), len(place)))
+        for i, words in enumerate(some):
             table[i, [place[word] for word in words if word in place]] = 1.0
         found.append(_centred(table))
     return found
+
+
+def _placed(row: Row) -> np.ndarray:
+    """Which of the first places its candidates have, as float (candidates, FIRST)."""
+    places = row.places or (0,) * len(row.candidates)
+    return _centred(np.array([[float(place == i + 1) for i in range(FIRST)] for place in places]))
 
 
 def _told(rows: Sequence[Row], tables: Sequence[np.ndarray]) -> list[np.ndarray]:

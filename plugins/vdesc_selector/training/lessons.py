@@ -81,7 +81,7 @@ class Questions(Lessons):
         texts = [text for text in other.candidates if text not in row.candidates]
         count = min(len(texts), chance.randint(1, len(row.candidates) - 1))
         places = chance.sample(range(len(row.candidates)), count)
-        put = dict(zip(places, chance.sample(texts, count), strict=True))
+        put = dict(zip(places, chance.sample(texts, count), strict=True))  # at the places of those that they replace
         return replace(
             row,
             candidates=tuple(put.get(i, text) for i, text in enumerate(row.candidates)),
@@ -99,8 +99,8 @@ class Questions(Lessons):
 
 def question(row: Row, order: Sequence[int] | None = None) -> Question:
     """The question of a row, as inference asks it of a slot."""
-    order = range(len(row.candidates)) if order is None else order
-    return Question(row.context, tuple(row.candidates[i] for i in order), row.language)
+    whole = Question(row.context, row.candidates, row.language, row.places)
+    return whole if order is None else whole.of(order)
 
 
 def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ BertScore = Annotated[
 ]
 Draw = Annotated[bool, typer.Option("--draw", help="Write the captions onto the photos, into OUTPUT/drawn.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Make captions again that an earlier call kept.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -52,7 +53,7 @@ def _evaluate(
     captioner: Captioner = None, data: Data = None, split: Split = "test", predictions: Predictions = None,
     references: References = None, out: Output = None, sets: Sets = None, model: Model = None, n: Number = 1,
     rankers: Rankers = None, tokenizer: Tokenizer = "auto", language: Language = None, bertscore: BertScore = None,
-    draw: Draw = False, device: Device = "auto", debug: Debug = False,
+    draw: Draw = False, device: Device = "auto", fresh: Fresh = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Measures captions: a captioner's on a caption table, or those in a file."""
     from .. import evaluating
@@ -60,7 +61,7 @@ def _evaluate(
     if draw and not out:
         raise SettingsError("--draw needs a folder for the photos: give one with -o")
     chosen = (*(sets or ()), *([f"model={model}"] if model else ()))
-    asked = evaluating.Asked(split, chosen, tokenizer, language, bertscore or "", device, out, draw)
+    asked = evaluating.Asked(split, chosen, tokenizer, language, bertscore or "", device, out, draw, fresh)
     if captioner and data and not (predictions or references):
         judges = [name.strip() for name in (rankers or "").split(",") if name.strip()]
         evaluating.of_captioner(captioner, judges, data, n, asked)
