@@ -28,7 +28,7 @@ class LlavaConfig(PretrainedConfig):
         depth: layers of `perceiver`.
         heads: attention heads of `perceiver` and `c_abstractor`.
         dropout: of their attention and feed-forward layers, in training.
-        init: `scaled` starts with visual tokens as large as word vectors; `plain` as torch's layers do.
+        init: how projectors start: `scaled` as `projectors.rescale` does it, `plain` as torch's layers do.
         normalize: whether features have mean 0 and variance 1 over their width before the projector reads them.
         frames: frames of a clip; at most so many are read.
         frame_positions, time_positions: whether the projector is told the number of a frame, and its time in seconds.

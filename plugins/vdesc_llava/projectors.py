@@ -17,8 +17,6 @@ from .config import LlavaConfig
 
 GELU = 0.652
 """The root mean square of what GELU makes of unit variance."""
-SHARP = 2.0
-"""The gain of a resampler's queries, keys and answers at its start."""
 
 
 class Linear(nn.Module):
@@ -131,13 +129,11 @@ def build(config: LlavaConfig, scale: float | None = None) -> nn.Module:
 
 @torch.no_grad()
 def rescale(projector: nn.Module, scale: float) -> None:
-    """Makes the tokens of a fresh projector as large as word vectors, and lets them tell clips and places apart.
+    """Makes the parts of a fresh projector as large as each other, so that it tells clips apart from the first steps.
 
-    As torch starts them, resamplers end in a LayerNorm of gain 1, so their tokens are some fifty times as large as an
-    LLM's word vectors, and what its layers add to them is lost. And they hardly look: attention is all but even, and
-    its answer small beside the query (perceiver) or the same for all queries (c_abstractor), so that 1 % of the
-    variance of a perceiver's tokens comes from the clip, and 0.02 % and less from what a query finds in it. Here
-    queries are of unit variance, attention is sharp and its answer as large as the query: 16 to 20 %, and 4 to 5 %.
+    The tokens of `linear` and `mlp2x` get the size of word vectors. As torch starts them, a resampler's queries are far
+    smaller than what they read, and so all but equal; here both are of unit variance. Its tokens stay as large as its
+    last norm makes them: as small as word vectors it learned more slowly (docs/llava.md).
 
     Args:
         scale: the root mean square of the LLM's word vectors.
@@ -150,20 +146,6 @@ def rescale(projector: nn.Module, scale: float) -> None:
     elif isinstance(projector, (CAbstractor, Perceiver)):
         projector.queries.normal_()
         _spread(projector.input_proj, 1.0)
-        for name, part in projector.named_modules():
-            if name.endswith("cross_attn"):
-                _sharpen(part)
-        last = projector.norm2 if isinstance(projector, CAbstractor) else projector.output_norm
-        last.weight.fill_(scale)
-
-
-def _sharpen(attention: nn.Module) -> None:
-    """Attention that looks at few of its inputs, and answers with about unit variance."""
-    assert isinstance(attention, nn.MultiheadAttention)
-    hidden, gain = attention.embed_dim, SHARP / math.sqrt(attention.embed_dim)
-    attention.in_proj_weight[: 2 * hidden].normal_(0, gain)
-    attention.in_proj_weight[2 * hidden :].normal_(0, 1 / math.sqrt(hidden))
-    attention.out_proj.weight.normal_(0, gain)
 
 
 def _spread(layer: nn.Module, scale: float) -> None:
