@@ -2,8 +2,9 @@
 
     python benchmarks/compare.py [--video examples/street.mp4] [--plugins clipgpt,clipgpt@beam=1,clipgpt@beam=5]
 
-Both sides take turns in one process: looking and each captioner by itself, and the comparison
-of all with its figures. What both load once (torch, the ranker's network) is loaded before.
+Both sides take turns in one process: looking and each captioner by itself, and the comparison of all with its figures.
+Libraries are loaded before. The networks that judge (of `match`, of likeness) are loaded in each comparison: the fewer
+slots there are, the more that weighs.
 """
 
 import argparse
@@ -23,30 +24,40 @@ from vdesc_compare.hearing import heard
 ROOT = Path(__file__).parents[1]
 
 
-def apart(video: Path, columns: list[Asked], settings: Settings) -> float:
-    """Seconds of one look and of each captioner alone, its loading counted."""
+def clocks() -> tuple[float, float]:
+    """Seconds now, and of work of all threads of this process, which other programs slow down less."""
+    return time.perf_counter(), time.process_time()
+
+
+def since(start: tuple[float, float]) -> tuple[float, float]:
+    """What both clocks went on."""
+    return time.perf_counter() - start[0], time.process_time() - start[1]
+
+
+def apart(video: Path, columns: list[Asked], settings: Settings) -> tuple[float, float]:
+    """One look and each captioner alone, its loading counted."""
     registry = Registry()
     with TemporaryDirectory() as folder:
         cache = Cache(Path(folder))
-        start = time.perf_counter()
+        start = clocks()
         seen = scene(video, Crew(settings, registry, cache, ("observer",)), lambda progress: None)
         for one in columns:
             heard(one, [seen], settings, registry, cache, lambda done, total: None)
-        return time.perf_counter() - start
+        return since(start)
 
 
-def together(video: Path, columns: list[Asked], settings: Settings) -> float:
-    """Seconds of the comparison."""
+def together(video: Path, columns: list[Asked], settings: Settings) -> tuple[float, float]:
+    """The comparison."""
     with TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start = clocks()
         found = compare([video], columns, settings, {}, Cache(Path(folder)))[video]
         if isinstance(found, Exception):
             raise found
-        return time.perf_counter() - start
+        return since(start)
 
 
 def main() -> None:
-    """Prints the median ratio."""
+    """Prints the median ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, default=ROOT / "examples" / "street.mp4")
     parser.add_argument("--plugins", default="clipgpt,clipgpt@beam=1,clipgpt@beam=5,clipgpt@precision=int8")
@@ -57,14 +68,16 @@ def main() -> None:
     columns, shared = asked(given.plugins, None, Registry())
     settings = Settings(plugins=shared, keyframes=given.keyframes)
     together(given.video, columns, settings)
-    times = [
+    rounds = [
         (apart(given.video, columns, settings), together(given.video, columns, settings)) for _ in range(given.rounds)
     ]
-    ratios = [all_ / each for each, all_ in times]
     print(f"{given.video.name}, {len(columns)} captioners, {given.keyframes}")
-    print(f"one look and each captioner alone  {statistics.median(each for each, _ in times):6.2f} s")
-    print(f"the comparison                     {statistics.median(all_ for _, all_ in times):6.2f} s")
-    print(f"comparison / apart  {statistics.median(ratios):.2f}   (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
+    for i, clock in enumerate(("seconds", "seconds of work")):
+        each, all_ = [one[i] for one, _ in rounds], [one[i] for _, one in rounds]
+        ratios = [b / a for a, b in zip(each, all_, strict=True)]
+        print(f"{clock:16} one look and each captioner alone {statistics.median(each):6.2f}, the comparison "
+              f"{statistics.median(all_):6.2f}: {statistics.median(ratios):.2f} times "
+              f"({', '.join(f'{ratio:.2f}' for ratio in ratios)})")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def _scene(slots: int, path: Path) -> Description:
         Evidence("text", shot.span, f"sign {shot.index}", 0.9, "fake", Box(0.1, 0.1, 0.5, 0.3)) for shot in scene.shots
     )
     things = tuple(
-        Evidence("object", frame.shot.span, "dog", 0.8, "fake", None, {"seen": [_seen(frame)]})
+        Evidence("object", frame.shot.span, "dog", 0.8, "fake", None, {"count": 2, "seen": [_seen(frame)]})
         for frame in scene.keyframes[::3]
     )
     width, height = (480, 270) if slots < 50 else (96, 54)

@@ -75,6 +75,24 @@ def test_the_commands_for_evidence_run(desk: Path):
     assert len(list((desk / "film.frames").glob("*.jpg"))) >= 4
 
 
+def test_the_commands_for_comparing_run(desk: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # without Java, whose programs take long to start
+    page = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ vdesc (.+?)(?:  #.*)?$", page, re.M)
+    (desk / "list.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.S)[1])
+    (desk / "talk.en.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nA man in the rain.\n")
+    assert len(commands) == 2 and all(command.startswith("compare ") for command in commands)
+    for command in commands:
+        done = vdesc(f"{command} --keyframes uniform:1 --candidates 1", desk)
+        lacks = "llava" in command  # whoever follows has no model in runs/mine either: its column says so
+        assert done.returncode == (3 if lacks else 0), (command, done.stderr)
+        assert ("runs/mine" in done.stderr) == lacks
+    assert {path.name for path in (desk / "out").iterdir()} == {"talk.compare.html", "talk.compare.csv"}
+    assert {path.name for path in desk.glob("*.compare.*")} == {
+        f"talk.compare.{end}" for end in ("html", "json", "csv")
+    }
+
+
 def test_the_python_example_runs(desk: Path):
     code = README.split("## In Python", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
     done = subprocess.run([sys.executable, "-c", code], cwd=desk, capture_output=True, text=True, timeout=300)

@@ -17,7 +17,7 @@ def total(scores: Mapping[str, float], weights: Mapping[str, float]) -> float:
     """The weighted mean, 0..1, of those scores that have a weight; 0 where none has."""
     counted = {name: weights[name] for name in scores if weights.get(name, 0) > 0}
     weight = sum(counted.values())
-    return sum(scores[name] * counted[name] for name in counted) / weight if weight else 0.0
+    return sum(scores[name] * (counted[name] / weight) for name in counted) if weight else 0.0
 
 
 def novelty(text: str, before: Sequence[str], similar: Similarity) -> float:

@@ -8,12 +8,13 @@ from pathlib import Path
 from vdesc import Cache, Description, PluginError, SettingsError, VdescError
 from vdesc.crew import Crew
 from vdesc.errors import nearest
+from vdesc.media import probe
 from vdesc.pipeline import Progress, scene
 from vdesc.registry import Registry, split
 from vdesc.settings import Settings
 
 from .columns import Asked
-from .comparison import Comparison
+from .comparison import Comparison, Reference
 from .hearing import heard
 from .references import references
 from .scoring import compared
@@ -42,19 +43,21 @@ def compare(
     shared, unweighed = _measured(settings, registry)
     crew = Crew(shared, registry, cache, SHARED)
     try:
-        scenes = {path: _scene(path, crew, report) for path in paths}
-        seen = {path: found for path, found in scenes.items() if isinstance(found, Description)}
-        truths = {path: references(said[path], found.video) if path in said else () for path, found in seen.items()}
-        spoken = [heard(one, list(seen.values()), settings, registry, cache, _step(one, report)) for one in asked]
-        made: dict[Path, Comparison | VdescError] = {
-            path: found for path, found in scenes.items() if isinstance(found, VdescError)
-        }
-        for i, (path, found) in enumerate(seen.items()):
+        made: dict[Path, Comparison | VdescError] = {}
+        seen: dict[Path, tuple[Description, tuple[Reference, ...]]] = {}
+        for path in paths:
+            try:
+                seen[path] = _seen(path, said.get(path), crew, report)
+            except VdescError as error:
+                made[path] = error
+        scenes = [found for found, _ in seen.values()]
+        spoken = [heard(one, scenes, settings, registry, cache, _step(one, report)) for one in asked if scenes]
+        for i, (path, (found, truth)) in enumerate(seen.items()):
             columns = [columns[i] for columns in spoken]
             if all(column.error and not column.candidates for column in columns):
                 made[path] = PluginError("; ".join(dict.fromkeys(column.error for column in columns)))
             else:
-                made[path] = compared(found, columns, crew, truths[path], unweighed)
+                made[path] = compared(found, columns, crew, truth, unweighed)
         return {path: made[path] for path in paths}
     finally:
         crew.close()
@@ -88,11 +91,10 @@ def _there(name: str, registry: Registry) -> bool:
         return False
 
 
-def _scene(path: Path, crew: Crew, report: Report) -> Description | VdescError:
-    try:
-        return scene(path, crew, report)
-    except VdescError as error:
-        return error
+def _seen(path: Path, said: Path | None, crew: Crew, report: Report) -> tuple[Description, tuple[Reference, ...]]:
+    """The scene and what people said of it; what is wrong with that is told before anybody looks."""
+    truth = references(said, probe(path)) if said else ()
+    return scene(path, crew, report), truth
 
 
 def _step(asked: Asked, report: Report) -> Callable[[int, int], object]:

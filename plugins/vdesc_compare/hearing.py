@@ -67,22 +67,20 @@ def _proposed(blank: Column, captioner: Captioner, scene: Description, settings:
     """What the captioner says of a scene; where it fails on the way, what it said until then and the error."""
     candidates: list[Candidate] = []
     times: list[float] = []
-    error, most = "", 0
+    error, n = "", settings.candidates
     captioner.findings.clear()
-    for start in range(0, len(scene.slots), CHUNK):
-        some = scene.slots[start : start + CHUNK]
-        try:
-            with Meter(settings.device) as meter, blamed(captioner, "failed"):
-                candidates += sound(captioner, some, captioner.propose(some, settings.candidates), settings.candidates)
-        except VdescError as failure:
-            error = str(failure)
-            break
-        times += [meter.milliseconds / len(some)] * len(some)
-        most = max(most, meter.most or 0)
+    try:
+        with Meter(settings.device) as meter, blamed(captioner, "failed"):
+            for start in range(0, len(scene.slots), CHUNK):
+                some, begun = scene.slots[start : start + CHUNK], time.perf_counter()
+                candidates += sound(captioner, some, captioner.propose(some, n), n)
+                times += [1000 * (time.perf_counter() - begun) / len(some)] * len(some)
+    except VdescError as failure:
+        error = str(failure)
     told = [finding.message for finding in captioner.findings if finding.level != "note"]
     cost = Cost(
         load, sum(times), tuple(times), sum(_tokens(captioner, candidate.text) for candidate in candidates),
-        most or None, device(settings.device), captioner.parameters(),
+        meter.most or None, device(settings.device), captioner.parameters(),
     )  # fmt: skip
     labelled = tuple(replace(candidate, source=blank.label) for candidate in candidates)
     return replace(blank, candidates=labelled, cost=cost, error=error or ("" if candidates else "; ".join(told)))

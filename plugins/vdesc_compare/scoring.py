@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from statistics import fmean
 
 import numpy as np
-from vdesc import Candidate, Description, ranking
+from numpy.typing import NDArray
+from vdesc import Candidate, Description, Finding, ranking
 from vdesc.crew import Crew
 from vdesc.pipeline import alike, score
 from vdesc.settings import Ranking
@@ -17,7 +19,7 @@ from vdesc.timing import PROFILES, fit
 
 from .comparison import Column, Comparison, Difference, Reference
 from .references import of_slots
-from .truth import Truth
+from .truth import Counted, Truth
 
 Similar = ranking.Similarity
 DRAWS, SURE = 2000, 0.95
@@ -40,13 +42,20 @@ def compared(
     judged, findings = score(scene.video, scene.slots, proposed, crew)
     how = crew.settings.ranking
     how = how.model_copy(update={"weights": {**how.weights, **dict.fromkeys(unweighed, 0.0)}})
-    measure, similar = alike([c.text for c in judged] + [one.text for one in said], how, crew)
-    truth = Truth(of_slots(scene.slots, said, scene.video.still), crew.settings.language)
+    texts = [candidate.text for candidate in judged]
+    measure, similar = alike(texts + [one.text for one in said], how, crew)
+    truth = Truth(of_slots(scene.slots, said, scene.video.still), texts, crew.settings.language)
     profile = PROFILES["none" if scene.video.still else crew.settings.timing.profile]
     picked = [_picked(column, scene, judged, how, similar, profile) for column in columns]
-    scored = [_scored(column, scene, truth, similar, [ranker.name for ranker in crew.rankers]) for column in picked]
+    counted = truth.figures([_said(column) for column in picked])
+    rankers = [ranker.name for ranker in crew.rankers]
+    scored = [
+        _scored(column, scene, figures, truth, similar, rankers)
+        for column, figures in zip(picked, counted, strict=True)
+    ]
+    lacks = [Finding("references", truth.lacks)] if truth.lacks else []
     return Comparison(
-        replace(scene, findings=(*scene.findings, *findings)), tuple(scored), _agreement(scored, similar),
+        replace(scene, findings=(*scene.findings, *findings, *lacks)), tuple(scored), _agreement(scored, similar),
         _disagreement(scored, len(scene.slots), similar), tuple(_differences(scored)), tuple(said),
         _choices(scene, scored, how, similar, truth), measure,
     )  # fmt: skip
@@ -64,7 +73,14 @@ def _picked(
     return replace(column, candidates=tuple(own), picks=picks, cues=tuple(timed))
 
 
-def _scored(column: Column, scene: Description, truth: Truth, similar: Similar, rankers: Sequence[str]) -> Column:
+def _said(column: Column) -> dict[int, str]:
+    """What it says, by slot."""
+    return {pick.slot: pick.text for pick in column.picks if pick}
+
+
+def _scored(
+    column: Column, scene: Description, counted: Counted, truth: Truth, similar: Similar, rankers: Sequence[str]
+) -> Column:
     slots, picks = scene.slots, column.picks
     each: dict[str, tuple[float | None, ...]] = {
         name: tuple(pick.scores.get(name) if pick else None for pick in picks) for name in rankers
@@ -76,8 +92,8 @@ def _scored(column: Column, scene: Description, truth: Truth, similar: Similar, 
             for slot, pick in zip(slots, picks, strict=True)
         )
     each["repetition"] = tuple(1 - pick.scores["novelty"] if pick else None for pick in picks)
-    texts = {slot.index: pick.text for slot, pick in zip(slots, picks, strict=True) if pick}
-    whole, items = truth.figures(texts)
+    texts = _said(column)
+    whole, items = counted
     each |= {name: tuple(values.get(slot.index) for slot in slots) for name, values in items.items()}
     for name, found in truth.recalls(texts, [slot.index for slot in slots], similar, NEIGHBOURS).items():
         each[name] = tuple(found.get(slot.index) for slot in slots)
@@ -122,11 +138,16 @@ def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
     Args:
         values: paired differences, at least one.
     """
-    chance = np.random.default_rng(seed)
-    numbers = np.asarray(values, np.float64)
-    means = [numbers[chance.integers(0, len(numbers), len(numbers))].mean() for _ in range(DRAWS)]
+    means = _drawn(len(values), seed) @ np.asarray(values, np.float64) / len(values)
     low, high = np.quantile(means, [(1 - SURE) / 2, (1 + SURE) / 2])
     return float(low), float(high)
+
+
+@lru_cache(4)  # all figures of all pairs are drawn alike: most have a value in each slot
+def _drawn(many: int, seed: int) -> NDArray[np.float64]:
+    """For each draw how often each of so many slots is in it."""
+    chance = np.random.default_rng(seed)
+    return chance.multinomial(many, np.full(many, 1 / many), DRAWS).astype(np.float64)
 
 
 def _choices(

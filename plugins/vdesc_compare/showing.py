@@ -21,7 +21,8 @@ from vdesc.timeline import clock
 from .columns import Asked
 from .comparing import compare
 from .comparison import Comparison
-from .files import tables, write_csv, write_json
+from .files import write_csv, write_json
+from .tables import tables, verdict
 
 
 def _page(comparison: Comparison, path: Path) -> Path:
@@ -30,6 +31,8 @@ def _page(comparison: Comparison, path: Path) -> Path:
     return write_page(comparison, path)
 
 
+SHOWN = 20
+"""Slots whose words are printed."""
 WRITERS: dict[str, Callable[[Comparison, Path], Path]] = {"html": _page, "json": write_json, "csv": write_csv}
 
 
@@ -85,16 +88,19 @@ class Showing:
         for column in comparison.columns:
             if column.error:
                 complain(f"{path.name}: {column.label}: {column.error}")
-        self.out.print(Text(f"{path.name}  {len(comparison.scene.slots)} slots", "bold"))
-        for i, slot in enumerate(comparison.scene.slots[:20]):
+        many = len(comparison.scene.slots)
+        self.out.print(Text(f"{path.name}  {many:,} slot{'s' * (many != 1)}", "bold"))
+        for i, slot in enumerate(comparison.scene.slots[:SHOWN]):
             self.out.print(Text("" if comparison.scene.video.still else clock(slot.span.start), "cyan"))
             for column in comparison.columns:
                 pick = column.picks[i] if column.picks else None
                 self.out.print(Text(f"  {column.label}: ", "dim") + Text(one_line(pick.text) if pick else "-"))
+        if (more := many - SHOWN) > 0:
+            self.out.print(Text(f"... and {more:,} more, which the files hold", "dim"))
         for table in tables(comparison):
             self.out.print(table)
-        if any(not difference.noise for difference in comparison.differences):
-            self.out.print(Text("* better than each other one by more than chance (95 %, bootstrap over slots)", "dim"))
+        if said := verdict(comparison):
+            self.out.print(Text(said, "dim"))
 
     @contextmanager
     def _progress(self) -> Iterator[pipeline.Report]:

@@ -44,32 +44,42 @@ class Seen:
     requests: list[str] = field(default_factory=list)
 
 
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Open]:
-    """Opens a file of this disk in a fresh browser profile, and at the end checks that nothing was wrong with it."""
-    all_seen: list[Seen] = []
+@pytest.fixture(scope="session")
+def tab(browser: Any) -> Any:
+    """The one tab in which all pages are opened: a new one takes longer than all that a test does in it."""
+    return browser.new_page(reduced_motion="reduce")
 
-    def open_(path: Path, ready: str = ".slot.filled", **how: Any) -> Seen:
-        page = browser.new_context(
-            **{"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce", **how}
-        ).new_page()
-        seen = Seen(page)
-        page.on(
-            "console",
-            lambda message: seen.errors.append(message.text) if message.type in ("error", "warning") else None,
-        )
-        page.on("pageerror", lambda error: seen.errors.append(str(error)))
-        page.on("request", lambda request: seen.requests.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector(ready, state="attached")
-        all_seen.append(seen)
+
+@pytest.fixture
+def opened(tab: Any) -> Iterator[Open]:
+    """Opens a file of this disk, nothing kept from others, and at the end checks that nothing was wrong with it."""
+    seen = Seen(tab)
+
+    def said(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            seen.errors.append(message.text)
+
+    watched = {
+        "console": said,
+        "pageerror": lambda error: seen.errors.append(str(error)),
+        "request": lambda request: seen.requests.append(request.url),
+    }
+    for event, watch in watched.items():
+        tab.on(event, watch)
+
+    def open_(path: Path, ready: str = ".slot.filled", scheme: str = "light", width: int = 1440) -> Seen:
+        tab.emulate_media(color_scheme=scheme)
+        tab.set_viewport_size({"width": width, "height": 1200 if width < 1000 else 900})
+        tab.goto(path.as_uri(), wait_until="commit")
+        tab.wait_for_selector(ready, state="attached")
         return seen
 
     yield open_
-    for seen in all_seen:
-        seen.page.context.close()
-        assert seen.errors == []
-        assert [url for url in seen.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    tab.evaluate("localStorage.clear()")
+    for event, watch in watched.items():
+        tab.remove_listener(event, watch)
+    assert seen.errors == []
+    assert [url for url in seen.requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 @pytest.fixture(scope="session")

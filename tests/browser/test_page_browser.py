@@ -197,7 +197,7 @@ def test_significance_is_said_plainly(page: Any) -> None:
 
 
 def test_the_theme_follows_the_system_and_a_switch_that_is_remembered(opened: Any, clip: Path) -> None:
-    page = opened(clip.with_suffix(".html"), color_scheme="dark").page
+    page = opened(clip.with_suffix(".html"), scheme="dark").page
     colour = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(colour)
     page.locator("#theme").click()

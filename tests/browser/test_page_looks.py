@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,21 +33,24 @@ def spoken(made: Comparison) -> Comparison:
     return replace(made, columns=tuple(columns))
 
 
-@pytest.mark.parametrize("state", ["plain", "evidence", "blind", "help", "open"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened: Any, folder: Path, scheme: str, state: str) -> None:
+def test_axe_finds_nothing_serious(opened: Any, folder: Path) -> None:
+    """With all that can be opened open; then blind; then with help: the dark theme differs in its colours alone."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
-    page = opened(folder / "page.html", color_scheme=scheme).page
-    page.keyboard.press({"plain": "0", "evidence": "e", "blind": "b", "help": "?", "open": "2"}[state])
-    if state == "open":
-        page.evaluate("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
-    found = axe.Axe().run(page).response["violations"]
-    bad = [
-        f"{one['id']}: {one['nodes'][0]['html']}"
-        for one in found
-        if one["impact"] in ("serious", "critical", "moderate")
-    ]
-    assert bad == []
+    page = opened(folder / "page.html").page
+    page.keyboard.press("e")
+    page.keyboard.press("2")
+    page.evaluate("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
+    for key in ("", "b", "?"):
+        if key:
+            page.keyboard.press(key)
+        for scheme, only in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
+            page.emulate_media(color_scheme=scheme)
+            found = axe.Axe().run(page, options=only).response["violations"]
+            bad = [
+                f"{one['id']}: {one['nodes'][0]['html']}"
+                for one in found if one["impact"] in ("serious", "critical", "moderate")
+            ]  # fmt: skip
+            assert bad == [], (key, scheme)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +59,12 @@ def test_axe_finds_nothing_serious(opened: Any, folder: Path, scheme: str, state
 def test_it_fits_its_window_and_is_kept_as_a_picture(
     opened: Any, folder: Path, artifacts: Path, name: str, width: int, scheme: str
 ) -> None:
-    page = opened(folder / "page.html", color_scheme=scheme, viewport={"width": width, "height": 1200}).page
+    page = opened(folder / "page.html", scheme=scheme, width=width).page
     until(page, "document.querySelector('video').readyState >= 2")
     page.keyboard.press("e")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.screenshot(path=artifacts / f"page-{name}.png")
     page.evaluate("document.getElementById('captions').scrollIntoView()")
-    page.wait_for_timeout(200)
     page.screenshot(path=artifacts / f"page-{name}-captions.png")
     assert (artifacts / f"page-{name}.png").stat().st_size > 10_000
 
@@ -78,19 +79,27 @@ def test_korean_and_arabic_keep_their_direction_and_language(opened: Any, folder
     assert page.evaluate("getComputedStyle(document.querySelector('.said:lang(ko)')).wordBreak") == "keep-all"
 
 
-@pytest.mark.parametrize(("slots", "labels"), [(600, LABELS), (2000, LABELS[:2])])
-def test_long_videos_open_at_once_and_fill_as_they_are_read(
-    opened: Any, tmp_path: Path, slots: int, labels: tuple[str, ...]
-) -> None:
-    path = write_page(comparison(slots, labels, tmp_path / "gone.mp4"), tmp_path / "page.html")
-    start = time.perf_counter()
+def test_two_thousand_slots_open_at_once_and_fill_as_they_are_read(opened: Any, tab: Any, tmp_path: Path) -> None:
+    slots = 2000
+    path = write_page(comparison(slots, LABELS[:2], tmp_path / "gone.mp4"), tmp_path / "page.html")
+    inside = tab.context.new_cdp_session(tab)
+    inside.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = worked(inside)
     seen = opened(path)
-    took = time.perf_counter() - start
     page = seen.page
-    assert took < 10  # a busy machine; benchmarks/page.py measures
+    assert worked(inside) - before < 5  # seconds of work, not of waiting for others; benchmarks/page.py measures
     assert page.locator(".slot").count() == slots
     assert page.locator(".slot.filled").count() < 40
     page.evaluate(f"document.getElementById('slot-{slots // 2}').scrollIntoView()")
     page.wait_for_selector(f"#slot-{slots // 2}.filled")
     assert page.locator(".slot.filled").count() < 80
+    assert page.locator(".strip img").count() < 40, "pictures come as the strip is moved"
+    page.evaluate("document.querySelector('.strip').scrollLeft = 1e9")
+    page.wait_for_selector(".strip li:last-child img")
     seen.errors[:] = [error for error in seen.errors if "ERR_FILE_NOT_FOUND" not in error]
+
+
+def worked(inside: Any) -> float:
+    """Seconds that the page's main thread has been at work."""
+    metrics = inside.send("Performance.getMetrics")["metrics"]
+    return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")

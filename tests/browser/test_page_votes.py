@@ -32,18 +32,24 @@ def better(page: Any, slot: int) -> Any:
 
 def test_votes_are_exported_as_preference_data(page: Any) -> None:
     assert page.locator("#export").is_disabled()
+    page.get_by_label("Your name").press_sequentially(" Kim B. b ")
+    assert page.locator("#blind").get_attribute("aria-pressed") == "false"  # in a name keys are letters
     better(page, 2).nth(1).click()
     better(page, 0).nth(0).click()
     assert page.get_by_label("Live").count() == 0
     assert page.locator("#live").inner_text() == "clipgpt is better in slot 1"
     found = exported(page)
     assert (found["schema"], found["version"]) == ("vdesc.votes", 1)
+    assert found["voter"] == "Kim B. b"
     assert found["video"] == {"name": "gone.mp4", "digest": f"{6:064x}", "length": 6000, "still": False}
     first, second = found["votes"]
     assert (first["slot"], first["span"], first["chosen"], first["blind"]) == (0, [0, 1000], "clipgpt", False)
     assert (second["slot"], second["chosen"], second["keyframes"]) == (2, "clipgpt@beam=5", [2500])
     assert [candidate["label"] for candidate in first["candidates"]] == list(LABELS[:3])
     assert first["candidates"][1] == {"label": LABELS[1], "plugin": "clipgpt", "language": "en", "text": sentence(0, 1)}
+    sign = {"kind": "text", "value": "sign 0", "confidence": 0.9}
+    assert first["evidence"] == [sign, {"kind": "object", "value": "dog", "confidence": 0.8, "count": 2}]
+    assert [fact["value"] for fact in second["evidence"]] == ["sign 2"]
 
 
 def test_a_vote_is_changed_and_taken_back(page: Any) -> None:

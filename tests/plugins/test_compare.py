@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import Field
@@ -17,7 +18,9 @@ from vdesc_compare.columns import Asked, asked
 from vdesc_compare.comparing import compare
 from vdesc_compare.comparison import Comparison
 from vdesc_compare.figures import title
-from vdesc_compare.files import tables, to_json, write_csv, write_json
+from vdesc_compare.files import to_json, write_csv, write_json
+from vdesc_compare.tables import marked, tables
+from vdesc_training.metrics import Figure, java
 
 SETTINGS = Settings(
     keyframes="fake-keyframer:4",
@@ -64,6 +67,13 @@ class NoLoad(Says):
 
     def load(self, device):
         raise RuntimeError("no weights")
+
+
+@pytest.fixture(autouse=True)
+def no_java(monkeypatch) -> None:
+    """Its programs take half a minute to start; tests/training has them computed. Nor is garbage collected."""
+    monkeypatch.setattr(java, "version", lambda: "")
+    monkeypatch.setattr("vdesc_compare.hearing.gc", SimpleNamespace(collect=lambda: None))
 
 
 @pytest.fixture
@@ -239,6 +249,22 @@ def test_references_give_the_papers_figures_and_recall_among_neighbours(compared
     assert bad.slot_scores["recall1"] == pytest.approx((0.25,) * 4)
 
 
+def test_the_program_for_meteor_is_started_once_for_all_columns(compared, monkeypatch):
+    asked_for = []
+
+    def meteor(words, language):
+        asked_for.append((words, language))
+        return Figure("meteor", 0.5, "", {key: float(key[0]) for key in words.said})
+
+    monkeypatch.setattr("vdesc_compare.truth.programs.meteor", meteor)
+    found = compared("says@text='red dog runs'", "nobody", "says@text=x", references=SRT)
+    [(words, language)] = asked_for
+    assert len(words.said) == len(words.truth) == 8 and language == "en"
+    assert words.said["0/1"] == ["red", "dog", "runs"] and words.truth["2/3"] == [["blue", "cat", "sleeps"]]
+    assert found.columns[0].slot_scores["meteor"] == (0, 0, 0, 0) and found.columns[2].scores["meteor"] == 2
+    assert "meteor" not in found.columns[1].scores and not found.scene.findings
+
+
 def test_choosing_is_held_against_chance_and_the_best_there_was(compared):
     found = compared("says@text='red dog runs'", "says@text='blue cat sleeps'", references=SRT)
     ways = {way: figures["rouge"] for way, figures in found.choices.items()}
@@ -276,13 +302,11 @@ def test_json_csv_and_tables_hold_what_was_found(compared, tmp_path):
 
 
 def test_a_star_marks_what_is_better_by_more_than_chance_alone(compared):
-    from vdesc_compare.files import _marked
-
     found = compared("says@text='red dog runs'", "says@text='x'", references=SRT.replace("blue cat sleeps", "red dog"))
-    assert _marked(found, "rouge")[0].endswith(" *") and "*" not in _marked(found, "rouge")[1]
-    assert "*" not in "".join(_marked(found, "words")), "more words are not better"
+    assert marked(found, "rouge") == ["* 0.915", "0.000"]
+    assert "*" not in "".join(marked(found, "words")), "more words are not better"
     noise = [replace(d, low=-1.0) for d in found.differences]
-    assert "*" not in "".join(_marked(replace(found, differences=tuple(noise)), "rouge"))
+    assert "*" not in "".join(marked(replace(found, differences=tuple(noise)), "rouge"))
     assert title("cider") == "CIDEr-D" and title("of_a_stranger") == "Of a stranger"
 
 

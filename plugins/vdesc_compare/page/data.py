@@ -137,6 +137,7 @@ def _evidence(found: Evidence, place: Mapping[int, int]) -> dict[str, Any]:
         "confidence": found.confidence,
         "source": found.source,
         "boxes": _boxes(found, place),
+        **({"count": count} if isinstance(count := found.details.get("count"), int) else {}),
     }
 
 

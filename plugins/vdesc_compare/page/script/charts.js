@@ -10,7 +10,7 @@ function bars(rows, best = null) {
       el(
         "div",
         { class: value === best ? "best" : null },
-        el("dt", { title: name }, el("span", { class: "dot", "--tint": tint }), el("span", { dir: "auto" }, name)),
+        el("dt", { title: name }, el("span", { class: "dot", "--tint": tint }), el("span", { dir: "auto" }, parted(name))),
         el("dd", { class: "value" }, shown ?? figure(value)),
         el("dd", { class: "length" }, bar((value ?? 0) / top, tint)),
       ),

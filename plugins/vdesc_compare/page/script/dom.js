@@ -30,6 +30,9 @@ function words(text, language, tag = "p", className = "") {
   return el(tag, { class: `words ${className}`, dir: "auto", lang: language || null }, text);
 }
 
+/** The name of a captioner, which may break between its options. */
+const parted = (name) => name.split(/(?<=[@=,/:])/).flatMap((part) => [el("wbr"), part]);
+
 /** Milliseconds as 0:05.5, or 1:02:05.5 from an hour on. */
 function clock(at) {
   const tenths = Math.floor(at / 100);
@@ -53,7 +56,7 @@ function figure(value) {
 const lasting = (ms) =>
   ms >= 60000
     ? `${Math.floor(ms / 60000)} min ${Math.round((ms % 60000) / 1000)} s`
-    : ms >= 1000
+    : ms >= 999.5
       ? `${(ms / 1000).toFixed(ms >= 10000 ? 0 : 1)} s`
       : `${Math.round(ms)} ms`;
 
@@ -69,8 +72,11 @@ function rough(count, unit = "") {
 }
 
 const count = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+
+/** Whether two stretches share time; an instant counts where it lies inside. */
 const overlap = (one, other) =>
-  (one[0] < other[1] && other[0] < one[1]) || (other[0] === other[1] && one[0] <= other[0] && other[0] <= one[1]);
+  (one[0] < other[1] && other[0] < one[1]) || instantIn(one, other) || instantIn(other, one);
+const instantIn = ([start, end], [first, last]) => start === end && first <= start && (start < last || first === last);
 
 /** Says something to those who listen to the page. */
 const tell = (text) => {

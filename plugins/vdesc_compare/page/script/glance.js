@@ -193,7 +193,7 @@ function agreementCard() {
                 "th",
                 { scope: "row" },
                 el("span", { class: "dot", "--tint": tint(column) }),
-                el("bdi", {}, column.label),
+                el("bdi", {}, parted(column.label)),
               ),
               data.agreement[i].map((value) => el("td", { "--share": value }, value.toFixed(2))),
             ),
@@ -230,7 +230,15 @@ function choiceCards() {
 function startStanding() {
   if (!votable) return $("standing").remove();
   const body = el("div", {});
-  $("standing").append(el("h2", {}, "Your votes"), body);
+  const voter = el("input", {
+    id: "voter",
+    type: "text",
+    autocomplete: "name",
+    value: kept.get("voter") ?? "",
+    input: () => kept.set("voter", voter.value.trim()),
+  });
+  const name = el("p", { class: "field" }, el("label", { for: "voter" }, "Your name, exported with them"), voter);
+  $("standing").append(el("h2", {}, "Your votes"), body, name);
   const draw = () => {
     const won = (column) => [...votes.values()].filter((vote) => vote.label === column.label).length;
     const rows = working.map((column) => ({

@@ -37,7 +37,7 @@ function startKeyboard() {
 
 /** Whether the focused element has a use for the key: typing, choosing, pressing. */
 function taken({ key, target }) {
-  if (target.closest("input[type=search], select, textarea")) return true;
+  if (target.closest("input[type=search], input[type=text], select")) return true;
   if (target.closest("input[type=radio]") && key.startsWith("Arrow")) return true;
   return key === " " && target.closest("button, summary, input, video") != null;
 }

@@ -169,12 +169,13 @@ function better(i, column, name, chosen) {
   );
 }
 
-/** Figures of a slot's pick: those of the comparison, or of a run the scores on the candidate. */
+/** Figures of a slot's pick: the first ones of the comparison, or of a run the scores on the candidate. */
 function facts(column, i, pick) {
   const rows = Object.keys(column.slotScores).length
-    ? Object.entries(column.slotScores)
-        .filter(([name, values]) => values[i] != null && data.figures[name]?.better === "higher")
-        .map(([name, values]) => [titled(name), figure(values[i])])
+    ? Object.keys(data.figures)
+        .filter((name) => column.slotScores[name]?.[i] != null && data.figures[name].better === "higher")
+        .slice(0, 3)
+        .map((name) => [titled(name), figure(column.slotScores[name][i])])
     : Object.entries(pick.scores).map(([name, value]) => [titled(name), figure(value)]);
   const took = column.cost.slots[i];
   if (took) rows.push(["Time", lasting(took)]);

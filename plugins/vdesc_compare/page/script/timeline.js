@@ -99,7 +99,7 @@ function strip() {
           visit(slotAt(keyframe.at), { seek: false });
         },
       },
-      picture(keyframe),
+      el("span", { class: "blank" }),
       el("span", {}, clock(keyframe.at)),
     ),
   );
@@ -117,9 +117,18 @@ function strip() {
         next.tabIndex = 0;
         next.focus();
       },
+      scroll: () => show(),
     },
     frames.map((frame) => el("li", {}, frame)),
   );
+  /** Gives those in sight, and a screen to each side, their pictures: the browser's own way watches all in every frame. */
+  const show = () => {
+    const [width, room] = [list.scrollWidth / frames.length, list.clientWidth];
+    const first = Math.max(0, Math.floor((list.scrollLeft - room) / width));
+    for (let i = first; i < frames.length && i * width < list.scrollLeft + 2 * room; i++)
+      if (frames[i].firstChild.matches(".blank") && keyframes[i].image) frames[i].firstChild.replaceWith(picture(keyframes[i]));
+  };
+  requestAnimationFrame(show);
   let current = null;
   when("time", () => {
     const next = frames[keyframeAt(player.at)];
@@ -137,5 +146,5 @@ function strip() {
 
 const picture = (keyframe, alt = "") =>
   keyframe.image
-    ? el("img", { alt, loading: "lazy", decoding: "async", src: keyframe.image })
+    ? el("img", { alt, decoding: "async", src: keyframe.image })
     : el("span", { class: "blank" });

@@ -54,6 +54,7 @@ function ballot() {
   return {
     schema: "vdesc.votes",
     version: 1,
+    voter: $("voter").value.trim(),
     video: { name: video.name, digest: video.digest, length: video.length, still: video.still },
     votes: [...votes]
       .sort(([one], [other]) => one - other)
@@ -71,9 +72,13 @@ function ballot() {
             text: column.cells[slot][0].text,
           })),
         chosen: vote.label,
+        evidence: evidence.filter((found) => overlap(found.span, slots[slot].span)).map(fact),
       })),
   };
 }
+
+/** A piece of evidence without times and boxes; `count` is how many were seen at once. */
+const fact = ({ kind, value, confidence, count }) => ({ kind, value, confidence, ...(count && { count }) });
 
 function exportVotes() {
   const file = new Blob([JSON.stringify(ballot(), null, 1), "\n"], { type: "application/json" });
