@@ -101,6 +101,7 @@ def test_a_captioner_is_measured_by_name(vdesc: Vdesc, table: Path, tmp_path: Pa
     )
     assert "own PTB-like" in scores["figures"]["cider"]["how"]
     assert scores["figures"]["meteor"]["value"] is None and "Java" in scores["figures"]["meteor"]["how"]
+    assert 0 < scores["figures"]["meteor_exact"]["value"] < 1
     assert scores["figures"]["diversity"]["value"] == 0.5 and scores["choices"] == {}
     assert scores["items"]["p3"].keys() >= {"cider", "rouge", "bleu4", "self_bleu"}
     made = scores["made"]
@@ -246,6 +247,7 @@ def test_korean_is_measured_by_characters_and_says_so(vdesc: Vdesc, tmp_path: Pa
     assert "characters" in one["cider"]["how"] and "between spaces" in two["cider"]["how"]
     assert one["bleu1"]["value"] > two["bleu1"]["value"] > 0
     assert "for English" in one["meteor"]["how"] and "ranking.similarity" in one["sbert"]["how"]
+    assert one["meteor_exact"]["value"] > two["meteor_exact"]["value"] and "characters" in one["meteor_exact"]["how"]
 
 
 def test_the_language_is_the_captioners_own_unless_one_is_named(

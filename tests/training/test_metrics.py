@@ -19,6 +19,7 @@ from vdesc_training.metrics import (
     Words,
     java,
     meaning,
+    meteor,
     ngrams,
     normal,
     programs,
@@ -397,3 +398,12 @@ def test_no_sentence_model_is_a_reason_not_a_word_count(monkeypatch: pytest.Monk
     monkeypatch.setattr(meaning, "similarity", lambda name: ("tokens", None))
     assert "vdesc[embed]" in meaning.sentences({"a": "x"}, {"a": ["y"]}, "auto", "en").how
     assert "ranking.similarity" in meaning.sentences({"a": "x"}, {"a": ["y"]}, "auto", "ko").how
+
+
+def test_meteor_of_equal_words_is_that_of_the_nearest_reference():
+    said = {"a": ["a", "dog", "runs"], "b": ["runs", "dog"], "c": ["a", "cat"], "d": []}
+    truth = {"a": [["the", "dog", "runs"], ["snow"]], "b": [["dog", "runs"]], "c": [["snow"]], "d": [["x"]]}
+    figure = meteor.exact(Words(said, truth, "spaces"))
+    third = 2 / 3  # precision and recall; two words in one run, then in two
+    assert figure.items == pytest.approx({"a": third * (1 - 0.5 / 8), "b": 0.5, "c": 0, "d": 0})
+    assert figure.value == pytest.approx(sum(figure.items.values()) / 4) and figure.how == "spaces"

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from .cases import Case
-from .metrics import Figure, References, Words, meaning, ngrams, programs, tokenized, tokens, variety
+from .metrics import Figure, References, Words, meaning, meteor, ngrams, programs, tokenized, tokens, variety
 from .metrics.figure import mean
 
 
@@ -75,7 +75,9 @@ def measure(cases: Sequence[Case], how: How) -> tuple[list[Figure], dict[str, li
     words = tokenized(chosen, {case.id: case.references for case in cases}, name)
     references = References(words.truth)
     figures = ngrams.figures(words, references)
-    figures += [program(words, how.language) for program in (programs.meteor, programs.spice)]
+    figures.append(programs.meteor(words, how.language))
+    figures += [meteor.exact(words)] if figures[-1].value is None else []
+    figures.append(programs.spice(words, how.language))
     figures += [*_meanings(cases, chosen, how), *_rankers(cases, how.judges), *variety.figures(words)]
     several = any(len(case.candidates) > 1 for case in cases)
     return figures, _choices(cases, words, references, tokens.TOKENIZERS[name][1]) if several else {}

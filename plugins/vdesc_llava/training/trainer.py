@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from vdesc.files import write_atomic
 from vdesc_training.guard import collapse
-from vdesc_training.metrics import meteor, score
+from vdesc_training.metrics import meteor, score, tokenized
 from vdesc_training.trainer import CaptionTrainer, Said
 
 from ..checkpoint import save
@@ -104,7 +104,8 @@ class LlavaCaptionTrainer(CaptionTrainer):
 
     def judge(self, said: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> dict[str, float]:
         """The usual scores, METEOR of equal words, what the judge says, and all of them in `joint`."""
-        numbers = score(said, references) | {"meteor_exact": meteor.exact(said, references)}
+        equal = meteor.exact(tokenized(said, references, "own")).value or 0.0
+        numbers = score(said, references) | {"meteor_exact": equal}
         if self.judging:
             numbers["alignment"] = self.judging.mean(self.validation.items, said)
         return numbers | {"joint": joint(numbers)}

@@ -29,7 +29,8 @@ class Figure:
 
 LABELS = {
     "bleu1": "BLEU-1", "bleu2": "BLEU-2", "bleu3": "BLEU-3", "bleu4": "BLEU-4", "rouge": "ROUGE-L", "cider": "CIDEr-D",
-    "meteor": "METEOR", "spice": "SPICE", "bertscore": "BERTScore F1", "sbert": "SBERT cosine",
+    "meteor": "METEOR", "meteor_exact": "METEOR, equal words", "spice": "SPICE", "bertscore": "BERTScore F1",
+    "sbert": "SBERT cosine",
     "diversity": "distinct captions", "distinct1": "distinct-1", "distinct2": "distinct-2", "self_bleu": "self-BLEU-4",
     "length": "words a caption", "vocabulary": "vocabulary",
 }  # fmt: skip

@@ -1,22 +1,21 @@
 """METEOR of equal words, without Java: what validation can afford after each epoch, in any language."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from .tokens import TOKENIZERS
+from .figure import Figure, mean
+from .words import Words
 
 
-def exact(said: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> float:
-    """The mean METEOR, 0..1, of captions with the best of their references, of equal words alone.
+def exact(words: Words) -> Figure:
+    """METEOR of equal words alone, 0..1, of captions with the best of their references, the whole and by item.
 
     Banerjee and Lavie 2005: precision and recall of words, recall nine times as heavy, less a penalty for words that
     stand in another order. No stems, synonyms or paraphrases, so figures are lower than those of METEOR 1.5.
     """
-    tokenize = TOKENIZERS["own"][1]
-    scores = []
-    for key, text in said.items():
-        words, *truth = tokenize([text, *references[key]])
-        scores.append(max((_score(words, other) for other in truth), default=0.0))
-    return sum(scores) / max(1, len(scores))
+    items = {
+        key: max((_score(said, other) for other in words.truth[key]), default=0.0) for key, said in words.said.items()
+    }
+    return mean("meteor_exact", items, words.how)
 
 
 def _score(said: Sequence[str], truth: Sequence[str]) -> float:
