@@ -21,6 +21,8 @@ from .files import digest
 from .kinds import Captioner, Plugin
 from .prompts import LANGUAGES, STYLES, WORDS, Styles, estimate, evidence, instruction, load_styles
 
+AGAIN = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.1}
+"""How a model that draws is asked again: from not too far down, and pushed out of a loop."""
 NAMED = 10
 """So many slots are named in a finding."""
 

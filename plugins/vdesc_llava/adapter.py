@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vdesc import MissingExtra, ModelError
+from vdesc.pretrained import quietly
 
-from .quiet import quietly
 from .weights import compare
 
 if TYPE_CHECKING:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
-from vdesc import MissingExtra, ModelError
+from vdesc import ModelError
+from vdesc.pretrained import quantized, quietly
 
 from .config import LlavaConfig, base_config, width
 from .pixels import settings_of
 from .places import PARTS, base_folder
-from .quiet import quietly
 from .tower import vision_config
 
 WORDS = ("tokenizer.json", "tokenizer_config.json")
@@ -105,7 +104,7 @@ def _probe(llm: Any, bits: int, device: str) -> None:
 def _pretrained(place: Path, dtype: torch.dtype, bits: int | None, device: str, more: dict[str, Any]) -> Any:
     if bits:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # else it tells of each layer that it casts
-        more = more | {"quantization_config": _quantized(bits, dtype, device), "device_map": {"": device}}
+        more = more | {"quantization_config": quantized("llava", bits, dtype, device), "device_map": {"": device}}
     try:
         loader: Any = AutoModelForCausalLM
         made, found = loader.from_pretrained(
@@ -118,22 +117,6 @@ def _pretrained(place: Path, dtype: torch.dtype, bits: int | None, device: str, 
         first = sorted(found["missing_keys"])[0]
         raise ModelError(f"llava: the LLM in {place} lacks weights ({first}, ...): fetch it again")
     return made
-
-
-def _quantized(bits: int, dtype: torch.dtype, device: str) -> Any:
-    from transformers import BitsAndBytesConfig
-
-    if bits not in (4, 8):
-        raise ModelError(f"llava: an LLM is loaded in 4 or 8 bits, not in {bits}")
-    if find_spec("bitsandbytes") is None:
-        raise MissingExtra(f"llava in {bits} bits", "bitsandbytes", "llm")
-    if device.startswith("mps"):
-        raise ModelError(f"llava: {bits} bits do not run on '{device}': leave bits away, or take a GPU of NVIDIA's")
-    if bits == 8:
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )
 
 
 def load_tokenizer(config: LlavaConfig, folder: Path | None = None) -> Any:

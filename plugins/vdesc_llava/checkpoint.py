@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from vdesc import ModelError, OutputError, write_atomic
 from vdesc.hub import model_folder
+from vdesc.pretrained import quietly
 
 from .adapter import adapt, plain_weights, read_adapter, save_adapter
 from .bases import fitted, load_llm, load_tokenizer
 from .config import LlavaConfig
 from .model import LlavaModel
 from .places import PARTS, PATTERNS, base_folder, inside
-from .quiet import quietly
 from .tower import load_tower
 from .weights import compare
 

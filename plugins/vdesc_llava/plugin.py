@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 from vdesc import Candidate, ModelError, PluginError, Slot
 from vdesc.hub import model_folder
-from vdesc.prompted import Answer, Prompted
+from vdesc.prompted import AGAIN, Answer, Prompted
 
 from .places import PATTERNS, identity
 
 if TYPE_CHECKING:
     from .features import Clip
-
-AGAIN = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.1}
-"""How a slot is asked again: drawn, from not too far down, and pushed out of a loop."""
 
 
 class Llava(Prompted):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from vdesc import ModelError
 from vdesc.hub import model_folder
+from vdesc.pretrained import quietly
 
 from .config import base_config
-from .quiet import quietly
 
 PATTERNS = ["*.json", "*.safetensors"]
 

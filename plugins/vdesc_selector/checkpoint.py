@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vdesc import MissingExtra, ModelError
 from vdesc.files import digest
 from vdesc.hub import model_folder
+from vdesc.pretrained import quantized, quietly
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 ADAPTER, ADAPTED = "adapter_config.json", "adapter_model.safetensors"
@@ -52,7 +50,9 @@ def load_base(
     if precision == "auto":
         precision = "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
     dtype = getattr(torch, precision)
-    more = {"quantization_config": _quantized(bits, dtype, device), "device_map": {"": device}} if bits else {}
+    more = (
+        {"quantization_config": quantized("selector", bits, dtype, device), "device_map": {"": device}} if bits else {}
+    )
     loader: Any = AutoModelForCausalLM
     try:
         with quietly():
@@ -106,22 +106,6 @@ def fingerprint(model: str, base: str = "") -> str:
     return " ".join([base, *(f"{path.name}:{digest(path)}" for path in names)])
 
 
-@contextmanager
-def quietly() -> Iterator[None]:
-    """In the block transformers shows no progress bars and no warnings."""
-    from transformers.utils import logging
-
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
-
-
 def _said(folder: Path) -> dict[str, Any]:
     """An adapter's config. Raises `ModelError`."""
     try:
@@ -163,17 +147,3 @@ def _adapted(llm: Any, folder: Path, place: Path, merge: bool) -> Any:
             )
     set_peft_model_state_dict(made, state)
     return (made.merge_and_unload() if merge else made).eval()
-
-
-def _quantized(bits: int, dtype: Any, device: str) -> Any:
-    from transformers import BitsAndBytesConfig
-
-    if find_spec("bitsandbytes") is None:
-        raise MissingExtra(f"selector in {bits} bits", "bitsandbytes", "llm")
-    if device.startswith("mps"):
-        raise ModelError(f"selector: {bits} bits do not run on '{device}': leave bits away, or take a GPU of NVIDIA's")
-    if bits == 8:
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 from vdesc import Candidate, Keyframe, PluginError, Slot, Span
-from vdesc.prompted import Answer, Prompted, chosen
+from vdesc.prompted import AGAIN, Answer, Prompted, chosen
 from vdesc.prompts import evidence
 
 from . import lens, loading
@@ -19,8 +19,6 @@ from .showing import Shown, gridded, sharpest, shown
 if TYPE_CHECKING:
     from .decoding import Decoding
 
-AGAIN = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.1}
-"""How a slot is asked again: drawn, from not too far down, and pushed out of a loop."""
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from transformers.generation import RepetitionPenaltyLogitsProcessor
+from vdesc.pretrained import quietly
 from vdesc.prompted import Answer
-
-from .quiet import quietly
 
 
 @dataclass(frozen=True, slots=True)

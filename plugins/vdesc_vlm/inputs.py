@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from vdesc import ModelError, SettingsError
+from vdesc.pretrained import quietly
 
 from . import lens
-from .quiet import quietly, told
+from .quiet import told
 from .showing import Shown
 
 GREY = (112, 112)

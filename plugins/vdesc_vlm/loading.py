@@ -13,8 +13,9 @@ from typing import Any
 from vdesc import MissingExtra, ModelError
 from vdesc.files import digest
 from vdesc.hub import model_folder
+from vdesc.pretrained import quantized, quietly
 
-from .quiet import quietly, told
+from .quiet import told
 
 WORDS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 """What says how a model is made and spoken to."""
@@ -154,7 +155,7 @@ def load_model(folder: Path, name: str, trusted: bool, device: str, precision: s
     loader = getattr(transformers, next((one for one in LOADERS if one in own), LOADERS[0]))
     more: dict[str, Any] = {}
     if bits:
-        more = {"quantization_config": _quantized(bits, dtype, device), "device_map": {"": device}}
+        more = {"quantization_config": quantized("vlm", bits, dtype, device), "device_map": {"": device}}
     with quietly(), told(f"vlm: '{name}' cannot be loaded", HINT):
         model, found = loader.from_pretrained(
             folder, dtype=dtype, trust_remote_code=trusted, local_files_only=True, use_safetensors=True,
@@ -217,18 +218,3 @@ def _dtype(precision: str, device: str) -> Any:
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return torch.float32 if device == "cpu" else torch.float16
-
-
-def _quantized(bits: int, dtype: Any, device: str) -> Any:
-    from transformers import BitsAndBytesConfig
-
-    for package in ("bitsandbytes", "accelerate"):
-        if find_spec(package) is None:
-            raise MissingExtra(f"vlm in {bits} bits", package, "llm")
-    if device.startswith("mps"):
-        raise ModelError(f"vlm: {bits} bits do not run on '{device}': leave vlm.bits away")
-    if bits == 8:
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )

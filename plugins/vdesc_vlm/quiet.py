@@ -1,31 +1,11 @@
-"""What transformers says: kept from the terminal, and made one sentence where it is an error."""
+"""What transformers says where it fails, made one sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from logging import ERROR, getLogger
 
 from vdesc import ModelError
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """In the block transformers shows no progress bars and no warnings: what matters is said in a sentence."""
-    from transformers.utils import logging
-
-    few_bits = getLogger("bitsandbytes")
-    shown, level, other = logging.is_progress_bar_enabled(), logging.get_verbosity(), few_bits.level
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    few_bits.setLevel(ERROR)  # else it warns at each layer of each step
-    try:
-        yield
-    finally:
-        few_bits.setLevel(other)
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
 
 
 @contextmanager

@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "stages": ENGINE | {"crew", "document"},
     "pipeline": ENGINE | {"crew", "media", "planning", "ranking", "record", "similarity", "stages", "timing"},
     "converting": {"crew", "errors", "kinds", "registry", "settings"},
+    "pretrained": {"errors"},
     "prompted": {"answers", "data", "files", "kinds", "prompts"},
     # the plugin author's kit
     "fakes": {"data", "files", "hookspecs", "kinds", "media"},

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
+from vdesc.pretrained import quietly
 from vdesc_llava import checkpoint
 from vdesc_llava.config import LlavaConfig, base_config
 from vdesc_llava.model import LlavaModel
-from vdesc_llava.quiet import quietly
 
 torch.set_num_threads(1)  # the models are too small for more
 

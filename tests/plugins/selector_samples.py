@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from vdesc import Context, Evidence, Span
-from vdesc_selector.checkpoint import quietly
+from vdesc.pretrained import quietly
 from vdesc_selector.judging import Judge
 from vdesc_selector.limits import Limits
 from vdesc_selector.question import Asking, Question

@@ -243,14 +243,14 @@ def test_an_adapter_without_peft_names_the_extra(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_bits_without_bitsandbytes_name_the_extra(tmp_path: Path, bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vdesc_llava.bases.find_spec", lambda name: None)
+    monkeypatch.setattr("vdesc.pretrained.find_spec", lambda name: None)
     checkpoint.save(named(tmp_path), tmp_path / "model")
     with pytest.raises(MissingExtra, match=rf"llava in {bits} bits needs the package bitsandbytes"):
         checkpoint.load(tmp_path / "model", bits=bits)
 
 
 def test_bits_that_cannot_be_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vdesc_llava.bases.find_spec", lambda name: object())
+    monkeypatch.setattr("vdesc.pretrained.find_spec", lambda name: object())
     checkpoint.save(named(tmp_path, lora=LORA), tmp_path / "model")
     with pytest.raises(ModelError, match="in 4 or 8 bits, not in 3"):
         checkpoint.load(tmp_path / "model", bits=3)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 from vdesc import ModelError
+from vdesc.pretrained import quietly
 from vdesc_llava import pixels, tower
 from vdesc_llava.config import base_config
-from vdesc_llava.quiet import quietly
 
 SPECIALS = {"clip": 1, "siglip": 0, "siglip2": 0, "dinov2": 1, "dinov2_registers": 4}
 

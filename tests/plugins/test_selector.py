@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from selector_samples import adapter, folder, llm, rows, tokenizer
 from transformers import AutoModelForCausalLM
-from vdesc import Candidate, MissingExtra, ModelError
+from vdesc import Candidate, MissingExtra, ModelError, pretrained
 from vdesc.registry import Registry, create
 from vdesc.testing import assert_contract, candidates, slots
 from vdesc_selector import checkpoint
@@ -231,10 +231,10 @@ def test_a_pickle_is_not_read(base, tmp_path):
 
 
 def test_few_bits_are_a_sentence_where_they_do_not_run(base, monkeypatch):
-    monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"bitsandbytes: pip install 'vdesc\[llm\]'"):
         ranker(base, bits=4)
-    monkeypatch.setattr(checkpoint, "find_spec", lambda name: True)
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: True)
     with pytest.raises(ModelError, match="4 bits do not run on 'mps'"):
         create(Selector, model=str(base), bits=4).load("mps")
 

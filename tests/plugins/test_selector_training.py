@@ -12,7 +12,6 @@ from selector_samples import folder, judge, rows
 from vdesc import InputError, MissingExtra, ModelError, SettingsError
 from vdesc.registry import create
 from vdesc.similarity import similarity
-from vdesc_selector import checkpoint
 from vdesc_selector.limits import Limits, read_limits
 from vdesc_selector.ranker import Selector
 from vdesc_selector.teacher import SelectorTrainer
@@ -129,7 +128,7 @@ def test_adapters_on_a_base_in_few_bits(data, tmp_path):
 
 
 def test_few_bits_without_their_package(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
+    monkeypatch.setattr("vdesc.pretrained.find_spec", lambda name: None)
     base = folder(tmp_path / "base")
     with pytest.raises(MissingExtra, match=r"bitsandbytes: pip install 'vdesc\[llm\]'"):
         SelectorTrainer().train(recipe(model={}, base=str(base), lora={}, bits=4), data, tmp_path / "run")

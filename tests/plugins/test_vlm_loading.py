@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import vlm_samples as samples
-from vdesc import MissingExtra, ModelError
+from vdesc import MissingExtra, ModelError, pretrained
 from vdesc_vlm import Vlm, loading
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -246,14 +246,15 @@ def test_a_missing_package_is_named(
     made: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], package: str
 ) -> None:
     real = loading.find_spec
-    monkeypatch.setattr(loading, "find_spec", lambda name: None if name == package else real(name))
+    for home in (loading, pretrained):
+        monkeypatch.setattr(home, "find_spec", lambda name: None if name == package else real(name))
     with pytest.raises(MissingExtra, match=rf"needs the package {package}: pip install 'vdesc\[llm\]'"):
         Vlm(Vlm.Options(model=str(made("internvl")), **options)).load("cpu")
 
 
 def test_few_bits_where_they_cannot_run(made: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "find_spec", lambda name: True)
-    with pytest.raises(ModelError, match=r"8 bits do not run on 'mps': leave vlm\.bits away$"):
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: True)
+    with pytest.raises(ModelError, match=r"8 bits do not run on 'mps': leave bits away"):
         loading.load_model(made("internvl"), "tiny", False, "mps", "auto", 8)
 
 
@@ -270,7 +271,7 @@ def test_few_bits_are_asked_of_bitsandbytes(
         given.update(more)
         return model, {"missing_keys": set()}
 
-    monkeypatch.setattr(loading, "find_spec", lambda name: True)
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: True)
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0.50.2")
     monkeypatch.setattr(transformers.AutoModelForImageTextToText, "from_pretrained", loaded)
     assert loading.load_model(folder, "tiny", False, "cpu", "bfloat16", bits) is model
