@@ -22,7 +22,6 @@ from vdesc_llava.training.train import train
 from vdesc_llava.training.trainer import LlavaCaptionTrainer, joint
 from vdesc_llava.training.tuning import groups, learned_names, tune
 from vdesc_training.captioning import slots_of
-from vdesc_training.metrics import meteor
 from vdesc_training.resume import checkpoints
 from vdesc_training.table import Item, read_table
 
@@ -276,13 +275,3 @@ def test_a_collapsed_epoch_is_never_chosen(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(LlavaCaptionTrainer, "collapsed", lambda *_: "all alike")
     with pytest.raises(PluginError, match="captions of every validation had collapsed"):
         train(recipe(stages=[{"learn": "all", "epochs": 1}]), data, tmp_path / "other")
-
-
-def test_meteor_of_equal_words():
-    assert meteor.exact({"a": "a dog runs fast"}, {"a": ["x", "a dog runs fast"]}) == pytest.approx(1 - 0.5 / 64)
-    assert meteor.exact({"a": "runs dog"}, {"a": ["dog runs"]}) == pytest.approx(0.5)  # all words, none in order
-    assert meteor.exact({"a": "", "b": "cat"}, {"a": ["dog"], "b": ["dog"]}) == 0
-    # two of three words said, two of four wanted, in one run
-    assert meteor.exact({"a": "a dog sits"}, {"a": ["a dog runs fast"]}) == pytest.approx(
-        10 * (2 / 3) * 0.5 / (0.5 + 9 * 2 / 3) * (1 - 0.5 / 8)
-    )

@@ -407,3 +407,16 @@ def test_meteor_of_equal_words_is_that_of_the_nearest_reference():
     third = 2 / 3  # precision and recall; two words in one run, then in two
     assert figure.items == pytest.approx({"a": third * (1 - 0.5 / 8), "b": 0.5, "c": 0, "d": 0})
     assert figure.value == pytest.approx(sum(figure.items.values()) / 4) and figure.how == "spaces"
+
+
+@pytest.mark.parametrize(
+    ("said", "truth", "value"),
+    [
+        ("a dog runs fast", "a dog runs fast", 1 - 0.5 / 64),
+        # two of three words said, two of four wanted, in one run
+        ("a dog sits", "a dog runs fast", 10 * (2 / 3) * 0.5 / (0.5 + 9 * 2 / 3) * (1 - 0.5 / 8)),
+    ],
+)
+def test_meteor_weighs_recall_nine_times(said: str, truth: str, value: float):
+    words = Words({"a": said.split()}, {"a": [truth.split()]}, "spaces")
+    assert meteor.exact(words).value == pytest.approx(value)
